@@ -1,0 +1,99 @@
+"""``spec.model``: which ONNX model, how its inputs are fed and what is read from its outputs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from headgate.api.base import ApiModel, Column, Duration, Quantity, Sha256
+
+
+class NanPolicy(StrEnum):
+    """What happens to a row whose feature is NaN (a null is always a dead letter)."""
+
+    ALLOW = "Allow"
+    DEAD_LETTER = "DeadLetter"
+
+
+class ExecutionSpec(ApiModel):
+    """How onnxruntime runs the model."""
+
+    providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), max_length=4, examples=[["CPUExecutionProvider"]])
+    """onnxruntime execution providers, in order of preference."""
+    intra_op_threads: int = Field(default=1, ge=1, le=64)
+    """Threads inside one operator of the model; parallelism across rows belongs to Flink."""
+    max_batch_rows: int = Field(default=4096, ge=1, le=100_000)
+    """The most rows that one ``session.run`` gets. Lower it for models with large inputs (images)."""
+    max_delay: Duration = "50ms"
+    """The longest that a record waits for its batch to fill."""
+
+
+class StateSpec(ApiModel):
+    """One recurrent tensor, kept per key in Flink's keyed state and carried over savepoints."""
+
+    input: str = Field(max_length=253, examples=["h"])
+    """The model input that receives the state."""
+    output: str = Field(max_length=253, examples=["hn"])
+    """The model output that gives the next state."""
+    shape: tuple[int, ...] = Field(min_length=1, max_length=8, examples=[[2, 1, 128]])
+    """The tensor's shape for one key, all dimensions fixed (a batch dimension is 1)."""
+    init: float = 0.0
+    """The value that every element has before a key's first record."""
+
+
+class GoldensSpec(ApiModel):
+    """Rows with the answers that they must give; a gate that runs before any live record."""
+
+    uri: str = Field(min_length=1, max_length=2048)
+    """A JSON-lines file: one object a row, features and expected outputs by column name."""
+    tolerance: float = Field(default=1e-5, ge=0)
+    """The largest absolute difference allowed."""
+
+
+class FollowSpec(ApiModel):
+    """Where new versions appear. Accepted and validated; carried out by a later release of the operator."""
+
+    uri: str = Field(min_length=1, max_length=2048, examples=["s3://models/churn/{version}/model.onnx"])
+    """A place with a ``{version}`` part, an OCI repository, or an HTTP resource."""
+    semver: str = Field(default="", max_length=128, examples=[">=3.0.0 <4.0.0"])
+    """Only versions in this range."""
+    interval: Duration = "1m"
+    """How often to look."""
+
+
+class ModelSpec(ApiModel):
+    """Which model, and how rows become tensors and answers become columns."""
+
+    uri: str = Field(min_length=1, max_length=2048, examples=["s3://models/churn/3/model.onnx"])
+    """Where the ONNX file is: ``file:`` (local runs), ``s3:``, ``gs:``, ``az:``, ``https:``, ``oci:``, ``pvc:``, or a path relative to the resource's file."""
+    sha256: Sha256 | None = None
+    """The digest that the file must have. Recorded whether given or not."""
+    version: str = Field(default="", max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", examples=["3"])
+    """The label stamped on every scored record. Default: the first 12 characters of the digest."""
+    size_limit: Quantity = "2Gi"
+    """The largest artifact accepted."""
+    follow: FollowSpec | None = None
+    """Where new versions appear by themselves."""
+    inputs: dict[str, tuple[Column, ...]] = Field(default_factory=dict, examples=[{"dense_input": ["age", "income"]}])
+    """Per model input, the ordered columns of ``pipeline.input`` that feed it. Left out, names match: an input named like a
+    column takes that column; a single rank-2 input takes all numeric columns other than ``key`` in their order."""
+    constants: dict[str, str] = Field(default_factory=dict, examples=[{"sr": "16000"}])
+    """Per model input, a JSON value (number, string or nested array) given at every call, the same for all rows."""
+    outputs: dict[Column, str] = Field(
+        default_factory=dict, examples=[{"probability": "scores[1]", "label": "label(argmax(scores))"}]
+    )
+    """Columns of ``scored`` and the expression over the model's outputs that yields each: ``name``, ``name[i]``, ``argmax(x)``,
+    ``max(x)``, ``softmax(x)``, ``sigmoid(x)``, ``threshold(x, 0.5)``, ``label(x)``, ``topk(x, k)``. Default: every output by name."""
+    labels: str = Field(default="", max_length=2048, examples=["labels.txt"])
+    """A text file with one class label a line, used by ``label`` and ``topk``; same schemes as ``uri``."""
+    nan: NanPolicy = NanPolicy.ALLOW
+    """Whether a NaN in a feature is scored or leaves as a dead letter."""
+    goldens: GoldensSpec | None = None
+    """Rows with known answers, checked before a version meets live records."""
+    state: tuple[StateSpec, ...] = Field(default=(), max_length=16)
+    """Recurrent tensors, kept per key."""
+    execution: ExecutionSpec = ExecutionSpec()
+    """How onnxruntime runs the model."""
+    histogram: Column | None = None
+    """A numeric output column whose distribution is reported as a metric per model version."""
