@@ -88,5 +88,6 @@ def example(tmp_path: Path) -> Callable[[str], Example]:
 
 
 def _finish(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+    said = f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+    assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{said}"
     return done.stdout
