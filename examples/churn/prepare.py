@@ -85,7 +85,7 @@ def with_featurizer(estimator: ClassifierMixin) -> Pipeline:
 
 
 def export(model: Pipeline, inputs: list[tuple[str, object]], path: Path) -> onnxruntime.InferenceSession:
-    """Write ``model`` with these named inputs (outputs are ``label`` and ``probabilities``) and load what was written."""
+    """Write ``model`` with these named inputs and outputs ``label``, ``probabilities``, and load it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     graph = to_onnx(model, initial_types=inputs, name="churn", options={"zipmap": False}, target_opset=17)
     path.write_bytes(graph.SerializeToString())
