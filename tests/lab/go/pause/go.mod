@@ -1,0 +1,3 @@
+module headgate.dev/lab/pause
+
+go 1.26.0

@@ -1,0 +1,62 @@
+"""An image registry (distribution), plain http, for component tests and the cluster.
+
+It has no referrers API, as many registries in use have none: clients must fall back to the tag scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+from lab.build import binary_path
+from lab.network_ports import answers, free_ports
+from lab.processes import Program, start, stop, wait_ready
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A running registry: ``address`` is host:port, as it stands in image references."""
+
+    address: str
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+
+def registry_program(registry: Registry, config: Path, log: Path, client: httpx.Client) -> Program:
+    """Write its configuration to ``config`` and say how to run it; ``client`` must point at its address."""
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(yaml.safe_dump({
+        "version": 0.1,
+        "log": {"level": "warn"},
+        "storage": {"filesystem": {"rootdirectory": str(registry.folder)}, "delete": {"enabled": True}},
+        "http": {"addr": registry.address, "secret": "lab"},
+    }))  # fmt: skip
+    return Program(
+        name="registry",
+        argv=(str(binary_path("registry")), "serve", str(config)),
+        environment={"OTEL_TRACES_EXPORTER": "none"},
+        ready=answers(client, "/v2/"),
+        log=log,
+    )
+
+
+@contextmanager
+def registry_server(folder: Path) -> Iterator[Registry]:
+    """The registry on a free port until the block is left; ``folder`` takes data and logs."""
+    (port,) = free_ports(1)
+    registry = Registry(f"127.0.0.1:{port}", folder / "registry")
+    with httpx.Client(base_url=registry.url, trust_env=False) as client:
+        running = start(registry_program(registry, folder / "registry.yaml", folder / "logs" / "registry.log", client))
+        try:
+            wait_ready(running)
+            yield registry
+        finally:
+            stop(running)
