@@ -1,0 +1,82 @@
+"""The start order: contract, verify, load, smoke, plan, ready, wait, execute.
+
+The same on a laptop and in a cluster; only the place and who says *go* differ. A version that is bad fails in here, before it
+meets a record, and the failure names its stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyflink.common import Configuration, JobClient
+from pyflink.datastream import StreamExecutionEnvironment
+
+from headgate_runtime.bridge import JAVA_ERRORS, cause_of
+from headgate_runtime.contract import Job, read_job
+from headgate_runtime.environment import create_environment
+from headgate_runtime.errors import PlanRefused, Stage
+from headgate_runtime.events import Events
+from headgate_runtime.model import Model, load_model, smoke, verify_files
+from headgate_runtime.operators import Operator, operators_of
+from headgate_runtime.planner import Planned, plan_pipeline
+from headgate_runtime.tables import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job that only waits for *go*: planned, with the ids that a savepoint will be matched by."""
+
+    job: Job
+    env: StreamExecutionEnvironment
+    planned: Planned
+    operators: tuple[Operator, ...]
+    explanation: str
+
+
+def prepare(
+    path: Path,
+    events: Events,
+    place: Place,
+    options_of: Callable[[Job], dict[str, str]],
+    *,
+    row_limit: int | None = None,
+    explain: bool = False,
+) -> Ready:
+    """Everything up to *ready*; raises the :class:`RuntimeFailure` of the stage that fails."""
+    with events.stage(Stage.CONTRACT, path.name):
+        job = read_job(path)
+    model = _usable_model(job, events)
+    with events.stage(Stage.PLAN):
+        env, t_env = create_environment(options_of(job))
+        planned = plan_pipeline(t_env, job, model, place, row_limit=row_limit)
+        try:
+            explanation = planned.statements.explain() if explain else ""
+            planned.statements.attach_as_datastream()
+            operators = operators_of(env)
+        except JAVA_ERRORS as error:
+            raise PlanRefused(f"Flink cannot plan the pipeline: {cause_of(error)}") from error
+    with events.stage(Stage.READY, f"{len(operators)} operators"):
+        return Ready(job, env, planned, operators, explanation)
+
+
+def _usable_model(job: Job, events: Events) -> Model:
+    for model in job.models:
+        label = f"version {model.version}"
+        with events.stage(Stage.VERIFY, label):
+            verify_files(model)
+    with events.stage(Stage.LOAD, f"version {job.model.version}"):
+        loaded = load_model(job.model)
+    with events.stage(Stage.SMOKE, f"version {job.model.version}"):
+        smoke(loaded)
+    return loaded
+
+
+def execute(ready: Ready, savepoint: str | None) -> JobClient:
+    """Start the job, from ``savepoint`` where one is given."""
+    if savepoint:
+        configuration = Configuration()
+        configuration.set_string("execution.state-recovery.path", savepoint)
+        ready.env.configure(configuration)
+    return ready.env.execute_async(f"{ready.job.namespace}/{ready.job.name}")

@@ -1,0 +1,133 @@
+"""The few calls into Flink's JVM that PyFlink has no name for. Everything py4j stands here.
+
+The barrier: a table turned into a ``DataStream<RowData>`` and back. The planner cannot look through it, so what stands
+before is evaluated once, and filters stay where the resource put them. Rows are handed over as they are, not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment, Table
+from pyflink.util.exceptions import JavaException
+
+from headgate_runtime.columns import Column
+from headgate_runtime.errors import PlanRefused
+
+JAVA_ERRORS = (Py4JJavaError, JavaException)
+
+_ROW_DATA = "org.apache.flink.table.data.RowData"
+
+
+def columns_of(table: Table) -> tuple[Column, ...]:
+    """The columns of a table with their SQL types."""
+    return tuple(
+        _column(c.getName(), c.getDataType().getLogicalType()) for c in table._j_table.getResolvedSchema().getColumns()
+    )
+
+
+def _column(name: str, logical: Any) -> Column:
+    root = logical.getTypeRoot().toString()
+    children = list(logical.getChildren()) if root in {"ARRAY", "ROW"} else []
+    return Column(
+        name=name,
+        root=root,
+        sql=logical.copy(True).asSerializableString()
+        if root not in {"STRUCTURED_TYPE", "RAW"}
+        else logical.asSummaryString(),
+        nullable=logical.isNullable(),
+        element=_column("", children[0]) if root == "ARRAY" else None,
+        fields=tuple(_column(n, t) for n, t in zip(logical.getFieldNames(), children, strict=True))
+        if root == "ROW"
+        else (),
+        rowtime="*ROWTIME*" in logical.asSummaryString(),
+    )
+
+
+def data_types_of(table: Table) -> Mapping[str, Any]:
+    """Java data types by column name."""
+    return {c.getName(): c.getDataType() for c in table._j_table.getResolvedSchema().getColumns()}
+
+
+def barrier(t_env: StreamTableEnvironment, table: Table, *, name: str) -> Table:
+    """The same rows behind a wall that the planner cannot look through; a rowtime column stays one."""
+    return stream_to_table(t_env, table_to_stream(t_env, table, name=name), table)
+
+
+def table_to_stream(t_env: StreamTableEnvironment, table: Table, *, name: str) -> Any:
+    """A Java ``DataStream<RowData>`` of the table's rows; refuses a table that updates or deletes."""
+    jvm = get_gateway().jvm
+    loader = jvm.Thread.currentThread().getContextClassLoader()
+    row_data = jvm.java.lang.Class.forName(_ROW_DATA, False, loader)
+    row_type = table._j_table.getResolvedSchema().toPhysicalRowDataType().notNull().bridgedTo(row_data)
+    try:
+        return t_env._j_tenv.toDataStream(table._j_table, row_type)
+    except JAVA_ERRORS as error:
+        text = cause_of(error)
+        if "update and delete changes" in text or "doesn't support consuming" in text:
+            raise PlanRefused(
+                f"{name} updates or deletes rows ({text}). A model scores records once, so it must only insert: "
+                "move aggregations and top-n queries behind the model, into spec.pipeline.output."
+            ) from error
+        raise PlanRefused(f"{name}: {text}") from error
+
+
+def stream_to_table(t_env: StreamTableEnvironment, stream: Any, like: Table, *, watermark: bool = True) -> Table:
+    """A table over a ``DataStream<RowData>`` that has the columns of ``like``."""
+    schema = get_gateway().jvm.org.apache.flink.table.api.Schema.newBuilder()
+    for column in like._j_table.getResolvedSchema().getColumns():
+        schema.column(column.getName(), column.getDataType())
+        if watermark and "*ROWTIME*" in column.getDataType().getLogicalType().asSummaryString():
+            schema.watermark(column.getName(), "SOURCE_WATERMARK()")
+    return Table(t_env._j_tenv.fromDataStream(stream, schema.build()), t_env)
+
+
+def create_table(
+    t_env: StreamTableEnvironment, statement: str, change: Callable[[dict[str, str]], dict[str, str]]
+) -> Any | None:
+    """Execute a CREATE TABLE with changed options; gives the catalog table, or None where it is another statement."""
+    operation = t_env._j_tenv.getParser().parse(statement).get(0)
+    if operation.getClass().getSimpleName() != "CreateTableOperation":
+        return None
+    table = operation.getCatalogTable()
+    options = {str(k): str(table.getOptions()[k]) for k in table.getOptions()}
+    changed = change(dict(options))
+    if changed != options:
+        java_options = get_gateway().jvm.java.util.HashMap()
+        for key, value in changed.items():
+            java_options.put(key, value)
+        table = table.copy(java_options)
+    catalog = t_env._j_tenv.getCatalogManager()
+    catalog.createTable(table, operation.getTableIdentifier(), operation.isIgnoreIfExists())
+    return table
+
+
+def cause_of(error: BaseException) -> str:
+    """What a Java error says, from its innermost cause, as one line without class names and tracebacks."""
+    cause = getattr(error, "java_exception", None)
+    if isinstance(error, Py4JJavaError) and cause is not None:
+        while cause.getCause() is not None:
+            cause = cause.getCause()
+        return _sentence(str(cause.getMessage() or cause.toString()))
+    trace = str(getattr(error, "stack_trace", None) or "")
+    causes = [line.partition("Caused by: ")[2] for line in trace.splitlines() if line.startswith("Caused by: ")]
+    message = causes[-1] if causes else str(error)
+    head, _, tail = message.partition(": ")
+    return _sentence(tail if tail and "." in head and " " not in head else message)
+
+
+def _sentence(message: str) -> str:
+    """One line; of a Python worker's traceback only what was raised."""
+    lines = [line for line in message.strip().splitlines() if line.strip()]
+    if "Traceback (most recent call last)" in message:
+        raised = [
+            line for line in lines if not line.startswith((" ", "\t")) and ": " in line and "Traceback" not in line
+        ]
+        lines = raised[-1:] or lines[-1:]
+        name, _, rest = lines[0].partition(": ")
+        if rest and "." in name:
+            lines = [rest]
+    return " ".join(" ".join(lines).split())
