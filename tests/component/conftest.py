@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from lab.apiserver import KubeApi, kube_api
 from lab.kafka import Kafka, kafka_broker
 from lab.registry import Registry, registry_server

@@ -6,6 +6,7 @@ import uuid
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+
 from lab.kafka import Kafka
 
 _PATIENCE = 20.0

@@ -1,4 +1,4 @@
-"""The image registry that component tests and the lab use, by plain HTTP as the OCI distribution specification has it."""
+"""The image registry that component tests and the lab use, by plain HTTP as OCI's distribution specification says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+
 from lab.registry import Registry
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -7,8 +7,9 @@ import uuid
 
 import obstore
 import pytest
-from lab.s3 import S3Server
 from obstore.store import S3Store
+
+from lab.s3 import S3Server
 
 
 @pytest.fixture

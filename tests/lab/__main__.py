@@ -19,7 +19,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python -m lab", description="Real servers for the tests of Headgate.")
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="make programs and fetch jars into the cache; what is there is left alone")
+    build = commands.add_parser(
+        "build", help="make programs and fetch jars into the cache; what is there is left alone"
+    )
     build.add_argument("names", nargs="+", metavar="NAME", help="a program, jars, or a set: component, cluster")
     lock = commands.add_parser("lock", help="resolve the jars of a Java program anew and rewrite jars.lock")
     lock.add_argument("names", nargs="+", metavar="NAME")

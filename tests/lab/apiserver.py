@@ -73,7 +73,9 @@ def kube_api(folder: Path) -> Iterator[KubeApi]:
         ))  # fmt: skip
         stack.callback(stop, etcd)
         wait_ready(etcd)
-        server = start(_apiserver(api, authority, client_port, api_port, answers(stack.enter_context(api.client()), "/readyz")))
+        server = start(
+            _apiserver(api, authority, client_port, api_port, answers(stack.enter_context(api.client()), "/readyz"))
+        )
         stack.callback(stop, server)
         wait_ready(server)
         yield api

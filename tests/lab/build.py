@@ -28,7 +28,9 @@ def binary_path(name: str) -> Path:
     """Where the program lies; BuildError with the command that makes it, if it is not built."""
     path = _target(read_versions().binary(name)) / name
     if not path.is_file():
-        raise BuildError(f"{name} is not built yet; run: make lab-build (or: PYTHONPATH=tests python -m lab build {name})")
+        raise BuildError(
+            f"{name} is not built yet; run: make lab-build (or: PYTHONPATH=tests python -m lab build {name})"
+        )
     return path
 
 

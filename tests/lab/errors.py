@@ -1,5 +1,7 @@
 """What can go wrong in the lab, as sentences for the person who started it.
 
+The tree:
+
     LabError
     ├── BuildError      a binary or jar could not be made or fetched
     ├── StartError      a part ended or never became ready: names its log and quotes the end of it

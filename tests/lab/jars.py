@@ -70,7 +70,9 @@ def fetch_jars(set_name: str, say: Callable[[str], None]) -> Path:
                 path = _download(context, jar)
                 found = hashlib.sha256(path.read_bytes()).hexdigest()
                 if found != jar.sha256:
-                    raise BuildError(f"{path.name} has sha256 {found}, but jars.lock says {jar.sha256}; nothing was kept")
+                    raise BuildError(
+                        f"{path.name} has sha256 {found}, but jars.lock says {jar.sha256}; nothing was kept"
+                    )
                 shutil.copy(path, folder / path.name)
 
     return publish(_target(set_name), make)
@@ -92,7 +94,9 @@ def lock_jars(set_name: str, say: Callable[[str], None]) -> None:
         context = MavenContext(repo_cache=Path(scratch), timeout=60)
         components = [context.project(g, a).at_version(v) for g, a, v in (root.split(":") for root in roots)]
         _, needed = context.resolver.resolve([Dependency(component.artifact(), raw=True) for component in components])
-        coordinates = set(roots) | {f"{d.groupId}:{d.artifactId}:{d.version}" for d in needed if d.scope in ("compile", "runtime")}
+        coordinates = set(roots) | {
+            f"{d.groupId}:{d.artifactId}:{d.version}" for d in needed if d.scope in ("compile", "runtime")
+        }
         for coordinate in sorted(coordinates):
             group, artifact, version = coordinate.split(":")
             path = Path(context.project(group, artifact).at_version(version).artifact().resolve())

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from headgate.errors import ToolMissing
 from headgate.local.java import find_java
-
 from lab.errors import BuildError
 from lab.places import REPOSITORY
 

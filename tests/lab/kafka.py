@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, KafkaException
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from lab.errors import StartError
 from lab.jars import jars_path
@@ -64,7 +65,9 @@ def kafka_program(ports: KafkaPorts, folder: Path, log: Path) -> Program:
 def kafka_broker(folder: Path) -> Iterator[Kafka]:
     """A new broker on free ports until the block is left; ``folder`` takes data and logs."""
     client, controller = free_ports(2)
-    program = kafka_program(KafkaPorts("127.0.0.1", client, controller), folder / "kafka", folder / "logs" / "kafka.log")
+    program = kafka_program(
+        KafkaPorts("127.0.0.1", client, controller), folder / "kafka", folder / "logs" / "kafka.log"
+    )
     running = start(program)
     try:
         wait_ready(running)

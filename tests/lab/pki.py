@@ -52,7 +52,9 @@ class Authority:
         )
         self.certificate_path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, groups: tuple[str, ...] = (), addresses: tuple[str, ...] = (), user: str = "") -> KeyPair:
+    def issue(
+        self, name: str, groups: tuple[str, ...] = (), addresses: tuple[str, ...] = (), user: str = ""
+    ) -> KeyPair:
         """A leaf for server and client use, named ``name``: subject CN ``user`` (or ``name``) and O ``groups``.
 
         ``addresses`` are DNS names and IP addresses. Kept: asked for again, the files that are there are given.
@@ -66,7 +68,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign=False), critical=True)
             .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
             )
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )

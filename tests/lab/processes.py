@@ -86,7 +86,9 @@ def wait_ready(running: Running) -> None:
     deadline = time.monotonic() + program.start_seconds
     while (lacking := program.ready()) is not None:
         if ended(running, _BETWEEN_QUESTIONS):
-            raise StartError(f"{program.name} ended with status {running.process.returncode}.\n{last_lines(program.log)}")
+            raise StartError(
+                f"{program.name} ended with status {running.process.returncode}.\n{last_lines(program.log)}"
+            )
         if time.monotonic() > deadline:
             raise StartError(f"{program.name} is not ready after {program.start_seconds:.0f} s: {lacking}\n"
                              f"{last_lines(program.log)}")  # fmt: skip
@@ -102,7 +104,7 @@ def ended(running: Running, seconds: float) -> bool:
 
 
 def stop(running: Running) -> None:
-    """SIGTERM, then SIGKILL to its session after ``stop_seconds``; returns when it is gone. Harmless if it is already."""
+    """SIGTERM, then SIGKILL to its session after ``stop_seconds``; returns when it is gone, also if it was before."""
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGTERM)
         if not ended(running, running.program.stop_seconds):

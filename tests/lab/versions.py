@@ -55,7 +55,9 @@ class Versions:
         for jars in self.jars:
             if jars.name == name:
                 return jars
-        raise BuildError(f"there are no jars for {name!r} in versions.toml; known: {', '.join(j.name for j in self.jars)}")
+        raise BuildError(
+            f"there are no jars for {name!r} in versions.toml; known: {', '.join(j.name for j in self.jars)}"
+        )
 
     def expand(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of sets replaced by their members, in order, each once."""
