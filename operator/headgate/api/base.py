@@ -45,6 +45,16 @@ class Rule:
     field: str = ""
 
 
+def _add_rules(schema: dict[str, Any], model: type[Any]) -> None:
+    """Puts a model's rules into its JSON schema, in the API server's words."""
+    rules = model.rules()
+    if rules:
+        schema["x-kubernetes-validations"] = [
+            {"rule": rule.cel, "message": rule.message} | ({"fieldPath": f".{rule.field}"} if rule.field else {})
+            for rule in rules
+        ]
+
+
 class ApiModel(BaseModel):
     """Base of all resource models."""
 
@@ -57,6 +67,7 @@ class ApiModel(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
         allow_inf_nan=False,
+        json_schema_extra=_add_rules,
     )
 
     @classmethod

@@ -1,0 +1,56 @@
+"""``headgate crd``: writes the files that are generated from the resource models, or says how they differ.
+
+Mounted by the command line as a sub-command; ``make verify`` runs ``check``. It decides nothing about their content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate.api.crd import render_files
+from headgate.api.reference import FILE, render_reference
+
+app = typer.Typer(name="crd", help="The CustomResourceDefinitions and the reference page.", no_args_is_help=True)
+
+Crds = Annotated[Path, typer.Option("--dir", help="The folder of the CustomResourceDefinitions.")]
+Docs = Annotated[Path, typer.Option("--docs", help="The folder of the reference page.")]
+
+_CRDS = Path("crds")
+_DOCS = Path("docs/reference")
+
+
+@app.command()
+def generate(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
+    """Write the CustomResourceDefinitions and the reference page."""
+    for path, text in _files(directory, docs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        changed = not path.is_file() or path.read_text(encoding="utf-8") != text
+        if changed:
+            path.write_text(text, encoding="utf-8")
+        typer.echo(f"{path} {'written' if changed else 'unchanged'}")
+
+
+@app.command()
+def check(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
+    """Exit with 1, and print the difference, where a file is not what `generate` would write."""
+    differs = False
+    for path, text in _files(directory, docs):
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if there != text:
+            differs = True
+            lines = unified_diff(there.splitlines(), text.splitlines(), str(path), f"{path} (generated)", lineterm="")
+            typer.echo("\n".join(lines))
+    if differs:
+        typer.echo("The generated files differ: run `headgate crd generate` and commit the result.", err=True)
+        raise typer.Exit(1)
+
+
+def _files(directory: Path, docs: Path) -> Iterator[tuple[Path, str]]:
+    for name, text in render_files().items():
+        yield directory / name, text
+    yield docs / FILE, render_reference()
