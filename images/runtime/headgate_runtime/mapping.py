@@ -166,9 +166,9 @@ def _item(value: Any, dtype: np.dtype, wanted: tuple[int | None, ...]) -> tuple[
     # A flat array fills a tensor of known dimensions in row-major order; one free dimension follows from the length.
     free = [d for d in wanted if d is None]
     known = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
-    if array.ndim == 1 and len(wanted) != 1 and len(free) <= 1 and known and array.size % known == 0:
-        if free or array.size == known:
-            return array.reshape(tuple(-1 if d is None else d for d in wanted)), None
+    fills = array.size == known if not free else known > 0 and array.size % known == 0
+    if array.ndim == 1 and len(wanted) != 1 and len(free) <= 1 and fills:
+        return array.reshape(tuple(-1 if d is None else d for d in wanted)), None
     return None, f"its shape is {list(array.shape)}, the model wants {[d if d is not None else '?' for d in wanted]}"
 
 
@@ -230,7 +230,8 @@ def _choose(
         for name in given[tensor.name]:
             if name not in by_name:
                 raise MappingRefused(
-                    f"spec.model.inputs.{tensor.name}: column {name!r} is not among the columns of spec.pipeline.input. {nearest(name, known)}"
+                    f"spec.model.inputs.{tensor.name}: column {name!r} is not among the columns of spec.pipeline.input. "
+                    f"{nearest(name, known)}"
                 )
         return tuple(by_name[name] for name in given[tensor.name])
     if tensor.name in by_name:

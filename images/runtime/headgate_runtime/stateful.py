@@ -141,7 +141,7 @@ class KeyedStep(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no t
         self._tally.write()
         POOL.release(self.plan.job)
 
-    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:  # noqa: ARG002  # Flink's signature
         """Score one row."""
         fields = list(value)
         passed, arguments = fields[: self.width], fields[self.width :]

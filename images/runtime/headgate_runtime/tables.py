@@ -51,7 +51,7 @@ def create_tables(t_env: StreamTableEnvironment, text: str, place: Place, tag: s
 
 
 def _resolved(options: dict[str, str], place: Place) -> dict[str, str]:
-    resolved = {k: _SECRET.sub(lambda m: _secret(m, k, place.secrets), v) for k, v in options.items()}
+    resolved = {option: _with_secrets(option, value, place.secrets) for option, value in options.items()}
     if resolved.get("connector") == "filesystem" and place.folder is not None:
         path = resolved.get("path", "")
         if path and not urlparse(path).scheme and not path.startswith("/"):
@@ -59,6 +59,10 @@ def _resolved(options: dict[str, str], place: Place) -> dict[str, str]:
         if place.watch_ms is not None:
             resolved.setdefault("source.monitor-interval", f"{place.watch_ms} ms")
     return resolved
+
+
+def _with_secrets(option: str, value: str, folder: Path) -> str:
+    return _SECRET.sub(lambda match: _secret(match, option, folder), value)
 
 
 def _secret(match: re.Match[str], option: str, folder: Path) -> str:

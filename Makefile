@@ -1,0 +1,101 @@
+# The words of this file are those of the docs and of CI:
+#   setup  format  check  test  e2e  verify  bench  demo  lab  lab-stop  lab-status  clean
+# `make test CASE=tests/unit/api` and `make e2e CASE=tests/e2e/test_x.py` run one case.
+# Nothing but Python 3.11 is needed to begin: Flink, a Java runtime, Go and all else come from package registries.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+UV_VERSION := 0.13.8
+VENV := .venv
+RUNTIME_VENV := images/runtime/.venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+RUNTIME_PYTEST := $(RUNTIME_VENV)/bin/python -m pytest -c images/runtime/pyproject.toml --rootdir .
+
+export UV_PYTHON_DOWNLOADS := never
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup format check test e2e verify bench demo lab lab-stop lab-status lock clean
+
+help: ## say what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
+
+# ---- setting up -----------------------------------------------------------------------------------------------------
+
+setup: $(VENV)/.ready $(RUNTIME_VENV)/.ready ## install both projects into environments of their own, by lock with hashes
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Headgate needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/python -m uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(RUNTIME_VENV)/.ready: images/runtime/requirements.lock images/runtime/pyproject.toml $(VENV)/.ready
+	test -x $(RUNTIME_VENV)/bin/python || $(BIN)/python -m uv venv --quiet --python $(BIN)/python $(RUNTIME_VENV)
+	$(BIN)/python -m uv pip sync --quiet --python $(RUNTIME_VENV)/bin/python --require-hashes images/runtime/requirements.lock
+	$(BIN)/python -m uv pip install --quiet --python $(RUNTIME_VENV)/bin/python --no-deps --editable images/runtime
+	@touch $@
+
+lock: $(VENV)/.ready ## resolve both locks anew (names, versions and hashes; no hosts)
+	$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --group dev --group examples --generate-hashes \
+	  --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
+	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --extra local --group test \
+	  --generate-hashes --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
+
+# ---- looking after the code -----------------------------------------------------------------------------------------
+
+format: setup ## lay out the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: setup ## formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+verify: setup ## generated files equal what the code generates
+	$(BIN)/headgate crd check
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+ifdef CASE
+test: setup ## set up and pass the tests (CASE=path for one)
+	$(if $(filter tests/runtime%,$(CASE)),$(RUNTIME_PYTEST),$(PYTEST)) $(CASE)
+else
+test: setup check verify
+	$(PYTEST) tests/unit
+	$(RUNTIME_PYTEST) tests/runtime
+	$(PYTEST) tests/component tests/examples
+endif
+
+e2e: setup ## the long way round: everything on real parts (CASE=path for one)
+	$(PYTEST) $(or $(CASE),tests/e2e)
+
+bench: setup ## measure, and print ratios from one run
+	$(BIN)/python -m benchmarks
+
+# ---- seeing it work -------------------------------------------------------------------------------------------------
+
+demo: setup ## train a model on real records, and score them in an embedded Flink
+	$(BIN)/python examples/shuttle/prepare.py
+	$(BIN)/headgate run examples/shuttle/modeldeployment.yaml
+
+lab: setup ## a real one-node Kubernetes with registry, S3 and Kafka (needs root)
+	$(BIN)/python tests/lab/__main__.py up
+
+lab-stop: setup ## stop it and leave nothing behind
+	$(BIN)/python tests/lab/__main__.py down
+
+lab-status: setup ## say in words what runs and what does not
+	$(BIN)/python tests/lab/__main__.py status
+
+clean: ## remove environments and what the examples made (caches outside the tree stay)
+	rm -rf $(VENV) $(RUNTIME_VENV) examples/*/build examples/*/out
