@@ -90,7 +90,7 @@ def _model(spec: ModelSpec, model: ResolvedModel, labels: tuple[str, ...]) -> di
         "path": f"{MODEL_FOLDER}/{model.file_name}",
         "files": {f"{MODEL_FOLDER}/{name}": digest for name, digest in sorted(model.files)},
         "inputs": {name: list(columns) for name, columns in spec.inputs.items()},
-        "constants": {name: json.loads(value) for name, value in spec.constants.items()},
+        "constants": dict(spec.constants),
         "outputs": dict(spec.outputs),
         "labels": list(labels),
         "nan": spec.nan.value,
