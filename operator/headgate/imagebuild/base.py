@@ -25,6 +25,7 @@ LABEL_RUNTIME = "dev.headgate.runtime"
 LABEL_FLINK = "dev.headgate.flink"
 LABEL_PYTHON = "dev.headgate.python"
 LABEL_PACKAGES = "dev.headgate.packages"
+LABEL_REQUIRED_BY = "dev.headgate.required-by"
 _LABELS = (LABEL_CONTRACT, LABEL_RUNTIME, LABEL_FLINK, LABEL_PYTHON, LABEL_PACKAGES)
 _UV_PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -43,6 +44,8 @@ class BaseFacts:
     """Minor version, as in ``3.11``."""
     packages: tuple[tuple[str, str], ...]
     """Canonical name and version of every Python package in the base, sorted."""
+    required_by: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Which packages of the base need a package of the base: what a conflict is explained with."""
 
     @property
     def constraints(self) -> str:
@@ -90,24 +93,28 @@ def read_base(config: ImageConfig, platform: Platform, subject: str) -> BaseFact
         flink=config.label(LABEL_FLINK),
         python=config.label(LABEL_PYTHON),
         packages=tuple(sorted(pairs)),
+        required_by=tuple(
+            (name, tuple(needers.split(",")))
+            for name, _, needers in (item.partition(":") for item in config.label(LABEL_REQUIRED_BY).split())
+        ),
     )
 
 
 def parse_lock(lock: str, python: str, platform: Platform) -> tuple[tuple[str, str], ...]:
     """Name and version of every package that ``lock`` installs for ``python`` (``3.11``) on ``platform``, sorted.
 
-    Lines whose marker does not hold there are left out.
+    Lines whose marker does not hold there are left out. Like uv, it takes ``3.11`` for 3.11.0.
     """
     environment: Environment = {
         "implementation_name": "cpython",
-        "implementation_version": f"{python}.99",
+        "implementation_version": f"{python}.0",
         "os_name": "posix",
         "platform_machine": _MACHINES.get(platform.architecture, platform.architecture),
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
         "platform_version": "",
-        "python_full_version": f"{python}.99",
+        "python_full_version": f"{python}.0",
         "python_version": python,
         "sys_platform": "linux",
     }
@@ -121,6 +128,26 @@ def parse_lock(lock: str, python: str, platform: Platform) -> tuple[tuple[str, s
     return tuple(sorted(pins))
 
 
+def parse_needs(lock: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """For each package of a lock with uv's ``# via`` comments, the packages of the lock that need it."""
+    needs: dict[str, list[str]] = {}
+    name, listing = "", False
+    for line in lock.splitlines():
+        text = line.strip()
+        if match := _PIN.match(text):
+            name, listing = str(canonicalize_name(match[1])), False
+        elif text.startswith("# via"):
+            listing = True
+            needs.setdefault(name, []).append(text.removeprefix("# via").strip())
+        elif text.startswith("#") and listing:
+            needs.setdefault(name, []).append(text.removeprefix("#").strip())
+    return tuple(
+        (package, needers)
+        for package, items in sorted(needs.items())
+        if (needers := tuple(sorted(item for item in items if re.fullmatch(r"[A-Za-z0-9._-]+", item))))
+    )
+
+
 def render_labels(lock: str, *, runtime: str, python: str, platform: Platform) -> tuple[tuple[str, str], ...]:
     """The labels of a base that has ``lock`` installed, in the order in which the Dockerfile holds them."""
     packages = parse_lock(lock, python, platform)
@@ -131,4 +158,5 @@ def render_labels(lock: str, *, runtime: str, python: str, platform: Platform) -
         (LABEL_FLINK, flink),
         (LABEL_PYTHON, python),
         (LABEL_PACKAGES, " ".join(f"{name}=={version}" for name, version in packages)),
+        (LABEL_REQUIRED_BY, " ".join(f"{name}:{','.join(needers)}" for name, needers in parse_needs(lock))),
     )

@@ -25,7 +25,8 @@ the controller. A message never holds a password, a token or the query of a sign
 
 from __future__ import annotations
 
-from headgate.errors import BuildFailed, Disposition
+from headgate.errors import BuildFailed as BuildFailed
+from headgate.errors import Disposition
 
 
 class RegistryError(BuildFailed):

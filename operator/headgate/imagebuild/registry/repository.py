@@ -7,7 +7,6 @@ Everything that is read by digest is checked against it. Called by the executor 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import httpx
 
@@ -18,19 +17,11 @@ from headgate.imagebuild.registry.answers import unreachable
 from headgate.imagebuild.registry.calls import Call, pull_scope, push_scope
 from headgate.imagebuild.registry.referrers import Referrers
 from headgate.imagebuild.registry.session import RegistrySession
-from headgate.imagebuild.registry.upload import Blob, upload_blob
+from headgate.imagebuild.registry.upload import upload_blob
+from headgate.imagebuild.stores import Blob, Fetched
 
 _OK = frozenset({200})
 _FOUND_OR_NOT = frozenset({200, 404})
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A manifest's bytes as the registry holds them, with type and digest."""
-
-    data: bytes
-    media_type: str
-    digest: str
 
 
 class Repository:
@@ -167,9 +158,13 @@ class Repository:
             )
         return "oci-subject" in response.headers
 
-    def referrers(self) -> Referrers:
-        """The manifests that point at others in this repository."""
-        return Referrers(self.session, self._base, self._scopes)
+    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+        """What points at the manifest ``digest``: SBOM, provenance, lock, signatures."""
+        return Referrers(self.session, self._base, self._scopes).of(digest)
+
+    def register(self, digest: str, added: tuple[Descriptor, ...]) -> None:
+        """List ``added`` as referrers of ``digest``, for a registry that does not do so itself."""
+        Referrers(self.session, self._base, self._scopes).register(digest, added)
 
     def _manifest_call(self, method: str, reference: str, expected: frozenset[int]) -> Call:
         action = f"read the manifest {reference} of {self.name}"

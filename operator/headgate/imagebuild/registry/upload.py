@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import httpx
 
@@ -17,6 +16,7 @@ from headgate.imagebuild.errors import RegistryError, RegistryMissing, RegistryU
 from headgate.imagebuild.registry.answers import RETRIED
 from headgate.imagebuild.registry.calls import Call
 from headgate.imagebuild.registry.session import RegistrySession
+from headgate.imagebuild.stores import Blob
 
 SMALL = 4 * 1024 * 1024
 """Bytes up to which a blob goes in one PUT."""
@@ -24,15 +24,6 @@ _SMALL_CHUNK = 16 * 1024 * 1024
 _RANGE = re.compile(r"^(?:bytes=)?0-(\d+)$")
 _CREATED = frozenset({201, 204})
 _PATCHED = frozenset({202, 204, 413, 416} | RETRIED)
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Bytes to send: what they are and how to read them from the beginning."""
-
-    digest: str
-    size: int
-    read: Callable[[], Iterator[bytes]]
 
 
 def upload_blob(
