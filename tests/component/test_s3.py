@@ -7,6 +7,7 @@ import uuid
 
 import obstore
 import pytest
+from obstore.exceptions import PermissionDeniedError
 from obstore.store import S3Store
 
 from lab.s3 import S3Server
@@ -56,5 +57,5 @@ def test_a_missing_object_and_a_wrong_key_are_told_apart(store: S3Store, s3: S3S
         s3.make_bucket("closed"), endpoint=s3.endpoint, access_key_id=s3.access_key, secret_access_key="wrong",
         region=s3.region, client_options={"allow_http": True}, virtual_hosted_style_request=False,
     )  # fmt: skip
-    with pytest.raises(PermissionError):
+    with pytest.raises(PermissionDeniedError):
         obstore.get(stranger, "nothing")
