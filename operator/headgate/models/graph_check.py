@@ -6,10 +6,14 @@ and attributes are onnxruntime's to judge when the model is loaded. Pure.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
 import onnx
+
+_MOST_DIMENSIONS = 64
+_MOST_ELEMENTS = 1 << 48
 
 
 def graph_problems(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -44,9 +48,11 @@ def graph_problems(graph: onnx.GraphProto, outer: frozenset[str] = frozenset()) 
 
 
 def tensor_problems(tensor: onnx.TensorProto) -> Iterator[str]:
-    """A negative dimension; everything else about a tensor is checked where its bytes are."""
+    """An impossible shape; everything else about a tensor is checked where its bytes are."""
     if any(size < 0 for size in tensor.dims):
         yield f"tensor '{tensor.name}' has the shape {list(tensor.dims)}"
+    elif len(tensor.dims) > _MOST_DIMENSIONS or math.prod(tensor.dims) > _MOST_ELEMENTS:
+        yield f"tensor '{tensor.name}' claims {len(tensor.dims)} dimensions and more elements than any memory holds"
 
 
 def _repeated(names: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Finds the file behind a model's address when it lies on this machine's disk.
 
-Called by the CLI and by local runs; ``headgate build`` and the operator fetch the other schemes. It opens nothing: whether
-the file exists and what it is, the reader says.
+Called by the CLI and by local runs; ``headgate build`` and the operator fetch the other schemes. It opens nothing:
+whether the file exists and what it is, the reader says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def resolve_local(uri: str, base: Path) -> Path:
-    """The path that ``uri`` means: ``file:`` and relative addresses count from ``base``, the folder of the resource's file.
+    """The path that ``uri`` means: ``file:`` and relative addresses count from ``base``, the folder of the resource's
+    file.
 
     Raises :class:`~headgate.models.refusals.NotLocal` for every other scheme, and for a ``file:`` URI of another host.
     """

@@ -34,23 +34,22 @@ class OperatorFacts:
 
     since: tuple[int, ...]
     deprecated: frozenset[int]
-    bodies: frozenset[int]
+    bodies: frozenset[tuple[int, int]]
+    """``(version, opset)`` where the schema's function body stands for a kernel."""
     kernels: tuple[tuple[int, int], ...]
 
     def version_at(self, opset: int) -> int | None:
         """The version of the operator that ``opset`` selects."""
         return max((version for version in self.since if version <= opset), default=None)
 
-    def runs(self, version: int) -> bool:
-        """Whether onnxruntime has a kernel or a body. A kernel with an open end holds for its first version alone."""
-        return version in self.bodies or any(
+    def runs_at(self, opset: int) -> bool:
+        """Whether there is a kernel or a usable body. A kernel with an open end holds for its first version alone."""
+        version = self.version_at(opset)
+        if version is None or version in self.deprecated:
+            return False
+        return (version, opset) in self.bodies or any(
             first == version or (first < version <= last and last != _OPEN_END) for first, last in self.kernels
         )
-
-    @property
-    def first_runnable(self) -> int | None:
-        """The oldest version that runs."""
-        return next((version for version in self.since if version not in self.deprecated and self.runs(version)), None)
 
 
 @cache
@@ -62,11 +61,7 @@ def runtime_operators() -> dict[tuple[str, str], OperatorFacts]:
     kernels: dict[tuple[str, str], set[tuple[int, int]]] = {}
     for kernel in ort.get_all_opkernel_def():
         kernels.setdefault((domain_of(kernel.domain), kernel.op_name), set()).add(tuple(kernel.version_range))
-    bodies: dict[tuple[str, str], set[int]] = {("", "Constant"): set(since["", "Constant"])}
-    schemas: Sequence[Any] = onnx.defs.get_all_schemas_with_history()
-    for schema in schemas:
-        if schema.has_function or schema.has_context_dependent_function:
-            bodies.setdefault((domain_of(schema.domain), schema.name), set()).add(schema.since_version)
+    bodies = _bodies()
     return {
         key: OperatorFacts(
             tuple(sorted(versions)),
@@ -76,6 +71,37 @@ def runtime_operators() -> dict[tuple[str, str], OperatorFacts]:
         )
         for key, versions in since.items()
     }
+
+
+def _bodies() -> dict[tuple[str, str], set[tuple[int, int]]]:
+    """Where a function body can be used: at opsets that select the same versions of the body's operators as its own
+    does.
+
+    A body that depends on the node's types is taken to be usable wherever it is declared; ``Constant`` is
+    onnxruntime's own.
+    """
+    opsets = range(1, onnx.defs.onnx_opset_version() + 3)
+    found: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    schemas: Sequence[Any] = onnx.defs.get_all_schemas_with_history()
+    for schema in schemas:
+        key, version = (domain_of(schema.domain), schema.name), schema.since_version
+        if schema.has_context_dependent_function or key == ("", "Constant"):
+            found.setdefault(key, set()).update((version, opset) for opset in opsets)
+        elif schema.has_function:
+            names = {node.op_type for node in schema.function_body.node}
+            own = {name: _selected(name, version) for name in names}
+            usable = (opset for opset in opsets if all(_selected(name, opset) == own[name] for name in names))
+            found.setdefault(key, set()).update((version, opset) for opset in usable)
+    return found
+
+
+@cache
+def _selected(name: str, opset: int) -> int:
+    """The version of a standard operator that ``opset`` selects; 0 where it has none."""
+    try:
+        return int(onnx.defs.get_schema(name, opset, "").since_version)
+    except onnx.defs.SchemaError:
+        return 0
 
 
 @cache
@@ -177,14 +203,16 @@ def _assess_version(subject: str, what: str, facts: OperatorFacts, opset: int) -
             f"{subject} uses the {what}, which opset {version} removed, and imports opset {opset}.",
             remedy=f"Export with an opset below {version}, or with a newer exporter.",
         )
-    elif not facts.runs(version):
-        first = facts.first_runnable
-        if first is not None and first > version:
-            yield OpsetTooOld(
-                f"{subject} uses the {what} of opset {version}; "
-                f"onnxruntime {onnxruntime.__version__} implements it from opset {first}."
-            )
-        else:
-            yield UnknownOperator(
-                f"{subject} uses the {what}, which onnxruntime {onnxruntime.__version__} does not implement on the CPU."
-            )
+    elif not facts.runs_at(opset):
+        yield _not_implemented(f"{subject} uses the {what} of opset {version}", facts, opset)
+
+
+def _not_implemented(message: str, facts: OperatorFacts, opset: int) -> Refusal:
+    """Too old, too new or never: by the nearest opset at which the operator runs."""
+    runtime = f"onnxruntime {onnxruntime.__version__}"
+    runnable = [other for other in range(1, newest_opset() + 1) if facts.runs_at(other)]
+    if later := [other for other in runnable if other > opset]:
+        return OpsetTooOld(f"{message}; {runtime} implements it from opset {later[0]}.")
+    if runnable:
+        return OpsetTooNew(f"{message} at opset {opset}; {runtime} implements it up to opset {runnable[-1]}.")
+    return UnknownOperator(f"{message}; {runtime} does not implement it on the CPU.")

@@ -29,7 +29,7 @@ from headgate.models.refusals import Refusal
 from headgate.models.shapes import with_inferred_outputs
 from headgate.models.signature import ModelFile, ModelInfo, ModelSignature, OperatorUse, TensorInfo
 from headgate.models.sniff import recognise
-from headgate.models.walk import domain_of, opsets_of, walk_graphs, walk_nodes, walk_tensors
+from headgate.models.walk import broken_name, domain_of, opsets_of, walk_graphs, walk_nodes, walk_tensors
 from headgate.models.wire import Outline, scan_fields
 
 PROTOBUF_LIMIT = 2**31 - 1
@@ -53,10 +53,7 @@ def inspect_model(path: Path, *, size_limit: int) -> tuple[ModelInfo, tuple[Refu
     at all."""
     data = _read_bytes(path, size_limit)
     model = parse_model(str(path), data)
-    try:
-        return _describe(path, model, data, size_limit)
-    except UnicodeDecodeError as error:
-        raise refusals.ModelDamaged(f"{path} holds a name that is not UTF-8 text.") from error
+    return _describe(path, model, data, size_limit)
 
 
 def parse_model(subject: str, data: bytes) -> onnx.ModelProto:
@@ -79,6 +76,8 @@ def parse_model(subject: str, data: bytes) -> onnx.ModelProto:
         raise refusals.ModelDamaged(
             f"{subject} is damaged: its outer fields are those of an ONNX model, and bytes inside are not."
         ) from error
+    if broken := broken_name(model):
+        raise refusals.ModelDamaged(f"{subject} is damaged: it holds the name {broken!r}, which is not UTF-8 text.")
     return model
 
 
@@ -98,7 +97,8 @@ def _read_bytes(path: Path, size_limit: int) -> bytes:
                 "onnx.save(model, FILE, save_as_external_data=True).",
             )
         with path.open("rb") as stream:
-            data = stream.read(min(size_limit, PROTOBUF_LIMIT) + 1)
+            # read(n) sets n bytes aside: ask for the file's own size, and one more to notice that it grew.
+            data = stream.read(status.st_size + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise refusals.ModelMissing(f"{path} does not exist.") from error
     except (OSError, ValueError) as error:

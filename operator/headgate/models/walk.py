@@ -69,6 +69,28 @@ def walk_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
                     yield from (sparse.values, sparse.indices)
 
 
+def broken_name(model: onnx.ModelProto) -> bytes | None:
+    """The first name that is not UTF-8 text; protobuf gives such a string as bytes, whatever its type says."""
+    return next((text for text in _texts(model) if isinstance(text, bytes)), None)
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[object]:
+    yield from (model.producer_name, model.producer_version)
+    yield from (text for entry in model.metadata_props for text in (entry.key, entry.value))
+    yield from (entry.domain for entry in model.opset_import)
+    yield from (text for function in model.functions for text in (function.domain, function.name))
+    for graph in walk_graphs(model):
+        for value in (*graph.input, *graph.output):
+            yield value.name
+            yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for placed in walk_nodes(model):
+        node = placed.node
+        yield from (node.domain, node.op_type, node.name, *node.input, *node.output)
+    for tensor in walk_tensors(model):
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
+
+
 def _graphs_in(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     yield graph
     for node in graph.node:
