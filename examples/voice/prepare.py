@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnx
 import uv
 
 HERE = Path(__file__).parent
@@ -35,11 +36,22 @@ VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 24
 
 
 def install_model() -> None:
-    """Put the package's ONNX file at ``build/model.onnx``."""
+    """Put the package's ONNX file at ``build/model.onnx``, with the one length of frame that this stream has.
+
+    As published, any length is allowed; stated in the signature, it can be checked before a record is scored.
+    """
     target = BUILD / "silero"
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     subprocess.run([*command, "--target", target, "-r", HERE / "requirements.txt"], check=True)
-    shutil.copyfile(target / "silero_vad" / "data" / "silero_vad.onnx", BUILD / "model.onnx")
+    model = onnx.load(target / "silero_vad" / "data" / "silero_vad_16k_op15.onnx")
+    shapes = {"input": ("batch", CONTEXT + FRAME), "state": (2, "batch", 128), "stateN": (2, "batch", 128)}
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
+            if isinstance(size, int):
+                dimension.dim_value = size
+            else:
+                dimension.dim_param = size
+    onnx.save(model, BUILD / "model.onnx")
 
 
 def syllable(rng: np.random.Generator, length: int, pitch: float) -> np.ndarray:
