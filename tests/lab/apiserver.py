@@ -5,7 +5,6 @@ Started by component tests. What is stored is accepted or refused exactly as in 
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ import httpx
 from lab.build import binary_path
 from lab.kubeconfig import write_kubeconfig
 from lab.network_ports import answers, free_ports
-from lab.pki import Authority, KeyPair
-from lab.processes import Program, Ready, start, stop, wait_ready
+from lab.pki import Authority, KeyPair, tls_context
+from lab.processes import Program, start, stop, wait_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,9 @@ class KubeApi:
 
     def client(self) -> httpx.Client:
         """An HTTP client with the administrator's certificate; the caller closes it."""
-        return httpx.Client(base_url=self.url, verify=_tls(self.authority, self.admin), timeout=30, trust_env=False)
-
-
-def _tls(authority: Path, pair: KeyPair) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(authority))
-    context.load_cert_chain(pair.certificate, pair.key)
-    return context
+        return httpx.Client(
+            base_url=self.url, verify=tls_context(self.authority, self.admin), timeout=30, trust_env=False
+        )
 
 
 @contextmanager
@@ -57,31 +52,33 @@ def kube_api(folder: Path) -> Iterator[KubeApi]:
     )
     write_kubeconfig(api.kubeconfig, api.url, api.authority, api.admin)
     with ExitStack() as stack:
-        etcd_client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{client_port}", trust_env=False))
-        etcd = start(Program(
-            name="etcd",
-            argv=(
-                str(binary_path("etcd")), "--name=lab", f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync",
-                f"--listen-client-urls=http://127.0.0.1:{client_port}",
-                f"--advertise-client-urls=http://127.0.0.1:{client_port}",
-                f"--listen-peer-urls=http://127.0.0.1:{peer_port}",
-                f"--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}",
-                f"--initial-cluster=lab=http://127.0.0.1:{peer_port}", "--log-level=warn",
-            ),
-            ready=answers(etcd_client, "/health"),
-            log=folder / "logs" / "etcd.log",
-        ))  # fmt: skip
+        etcd = start(etcd_program(folder / "etcd", client_port, peer_port, folder / "logs" / "etcd.log"))
         stack.callback(stop, etcd)
         wait_ready(etcd)
-        server = start(
-            _apiserver(api, authority, client_port, api_port, answers(stack.enter_context(api.client()), "/readyz"))
-        )
+        server = start(_apiserver(api, authority, client_port, api_port))
         stack.callback(stop, server)
         wait_ready(server)
         yield api
 
 
-def _apiserver(api: KubeApi, authority: Authority, etcd_port: int, port: int, ready: Ready) -> Program:
+def etcd_program(data: Path, client_port: int, peer_port: int, log: Path) -> Program:
+    """One member on 127.0.0.1. It does not wait for the disk: what a power cut loses here was a test's."""
+    return Program(
+        name="etcd",
+        argv=(
+            str(binary_path("etcd")), "--name=lab", f"--data-dir={data}", "--unsafe-no-fsync",
+            f"--listen-client-urls=http://127.0.0.1:{client_port}",
+            f"--advertise-client-urls=http://127.0.0.1:{client_port}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer_port}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}",
+            f"--initial-cluster=lab=http://127.0.0.1:{peer_port}", "--log-level=warn",
+        ),
+        ready=answers(f"http://127.0.0.1:{client_port}/health"),
+        log=log,
+    )  # fmt: skip
+
+
+def _apiserver(api: KubeApi, authority: Authority, etcd_port: int, port: int) -> Program:
     serving = authority.issue("apiserver", addresses=("127.0.0.1", "localhost", "kubernetes.default.svc"))
     tokens = authority.signing_key("service-accounts")
     return Program(
@@ -99,7 +96,7 @@ def _apiserver(api: KubeApi, authority: Authority, etcd_port: int, port: int, re
             "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
             "--allow-privileged=true", "--v=1",
         ),
-        ready=ready,
+        ready=answers(f"{api.url}/readyz", tls_context(api.authority, api.admin)),
         log=api.log,
         stop_seconds=20,
     )  # fmt: skip

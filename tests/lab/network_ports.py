@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
-
-import httpx
+import ssl
+import urllib.error
+import urllib.request
 
 from lab.processes import Ready
 
@@ -34,14 +36,22 @@ def accepts(host: str, port: int) -> Ready:
     return ask
 
 
-def answers(client: httpx.Client, path: str) -> Ready:
-    """Ready when a GET gives status 200."""
+def answers(url: str, tls: ssl.SSLContext | None = None) -> Ready:
+    """Ready when a GET gives status 200; no proxy is ever asked."""
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if tls is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=tls))
+    opener = urllib.request.build_opener(*handlers)
 
     def ask() -> str | None:
         try:
-            response = client.get(path, timeout=5)
-        except httpx.HTTPError as error:
-            return f"{client.base_url}{path} does not answer ({type(error).__name__})"
-        return None if response.status_code == 200 else f"{path} says {response.status_code}: {response.text[:300]}"
+            with opener.open(url, timeout=5) as response:
+                response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return f"{url} says {error.code}: {error.read(300).decode(errors='replace')}"
+        except (OSError, http.client.HTTPException) as error:
+            return f"{url} does not answer ({error})"
+        return None
 
     return ask

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,13 @@ class KeyPair:
 
     certificate: Path
     key: Path
+
+
+def tls_context(authority: Path, pair: KeyPair) -> ssl.SSLContext:
+    """A client's context: trusts ``authority`` alone and shows ``pair``."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
 
 
 class Authority:

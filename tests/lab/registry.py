@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import yaml
 
 from lab.build import binary_path
@@ -30,8 +29,8 @@ class Registry:
         return f"http://{self.address}"
 
 
-def registry_program(registry: Registry, config: Path, log: Path, client: httpx.Client) -> Program:
-    """Write its configuration to ``config`` and say how to run it; ``client`` must point at its address."""
+def registry_program(registry: Registry, config: Path, log: Path) -> Program:
+    """Write its configuration to ``config`` and say how to run it."""
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(yaml.safe_dump({
         "version": 0.1,
@@ -43,7 +42,7 @@ def registry_program(registry: Registry, config: Path, log: Path, client: httpx.
         name="registry",
         argv=(str(binary_path("registry")), "serve", str(config)),
         environment={"OTEL_TRACES_EXPORTER": "none"},
-        ready=answers(client, "/v2/"),
+        ready=answers(f"{registry.url}/v2/"),
         log=log,
     )
 
@@ -53,10 +52,9 @@ def registry_server(folder: Path) -> Iterator[Registry]:
     """The registry on a free port until the block is left; ``folder`` takes data and logs."""
     (port,) = free_ports(1)
     registry = Registry(f"127.0.0.1:{port}", folder / "registry")
-    with httpx.Client(base_url=registry.url, trust_env=False) as client:
-        running = start(registry_program(registry, folder / "registry.yaml", folder / "logs" / "registry.log", client))
-        try:
-            wait_ready(running)
-            yield registry
-        finally:
-            stop(running)
+    running = start(registry_program(registry, folder / "registry.yaml", folder / "logs" / "registry.log"))
+    try:
+        wait_ready(running)
+        yield registry
+    finally:
+        stop(running)
