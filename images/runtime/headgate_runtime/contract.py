@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headgate_runtime.errors import ContractRefused
+from headgate_runtime.fields import Fields
 
 KNOWN_VERSIONS = (1,)
 
@@ -96,7 +97,7 @@ def read_job(path: Path) -> Job:
     except ValueError as error:
         raise ContractRefused(f"{path} is not JSON: {error}.") from error
     version = raw.get("version") if isinstance(raw, dict) else None
-    if version not in KNOWN_VERSIONS:
+    if type(version) is not int or version not in KNOWN_VERSIONS:
         known = ", ".join(map(str, KNOWN_VERSIONS))
         raise ContractRefused(
             f"{path} has contract version {version!r}; this runtime knows {known}. "
@@ -104,69 +105,68 @@ def read_job(path: Path) -> Job:
         )
     folder = path.parent.resolve()
     try:
-        return _job(raw, folder)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ContractRefused(f"{path} is not a version {version} contract: {_explain(error)}.") from error
+        return _job(Fields(raw), folder)
+    except ValueError as error:
+        raise ContractRefused(f"{path} is not a version {version} contract: {error}.") from error
 
 
-def _explain(error: Exception) -> str:
-    return f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _inside(folder: Path, name: str) -> Path:
+def _inside(folder: Path, name: str, where: str) -> Path:
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"path {name!r} leaves the job folder")
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError(f"{where}: path {name!r} leaves the job folder")
     return folder / pure
 
 
-def _job(raw: dict[str, Any], folder: Path) -> Job:
-    pipeline, flink = raw["pipeline"], raw["flink"]
-    models = tuple(_model(m, folder) for m in raw["models"])
+def _job(raw: Fields, folder: Path) -> Job:
+    pipeline, flink = raw.fields("pipeline"), raw.fields("flink")
+    models = tuple(_model(m, folder) for m in raw.objects("models"))
     if not models:
         raise ValueError("models is empty")
     return Job(
         folder=folder,
-        name=raw["name"],
-        namespace=raw["namespace"],
-        revision=raw["revision"],
+        name=raw.text("name"),
+        namespace=raw.text("namespace"),
+        revision=raw.text("revision"),
         models=models,
         pipeline=Pipeline(
-            tables=pipeline["tables"],
-            input=pipeline["input"],
-            key=pipeline["key"],
-            output=pipeline["output"],
-            fail_on_error={"DeadLetter": False, "Fail": True}[pipeline["onError"]],
-            module=_inside(folder, pipeline["module"]) if pipeline.get("module") else None,
+            tables=pipeline.text("tables"),
+            input=pipeline.text("input"),
+            key=pipeline.text("key"),
+            output=pipeline.text("output"),
+            fail_on_error=pipeline.choice("onError", {"DeadLetter": False, "Fail": True}),
+            module=_inside(folder, module, "pipeline.module") if (module := pipeline.text("module")) else None,
         ),
-        parallelism=int(flink["parallelism"]),
-        checkpoint_interval_ms=int(flink["checkpointIntervalMs"]),
-        config=tuple(sorted((str(k), str(v)) for k, v in flink["config"].items())),
+        parallelism=flink.whole("parallelism", least=1),
+        checkpoint_interval_ms=flink.whole("checkpointIntervalMs", least=1),
+        config=tuple(sorted((k, str(v)) for k, v in flink.mapping("config").items())),
     )
 
 
-def _model(raw: dict[str, Any], folder: Path) -> ModelJob:
-    execution = raw["execution"]
+def _model(raw: Fields, folder: Path) -> ModelJob:
+    execution = raw.fields("execution")
+    inputs = Fields(raw.mapping("inputs"), f"{raw.where}inputs.")
+    outputs = Fields(raw.mapping("outputs"), f"{raw.where}outputs.")
+    files = Fields(raw.mapping("files"), f"{raw.where}files.")
     return ModelJob(
-        slot=int(raw["slot"]),
-        version=raw["version"],
-        digest=raw["digest"],
-        path=_inside(folder, raw["path"]),
-        files=tuple((_inside(folder, name), digest) for name, digest in sorted(raw["files"].items())),
-        inputs=tuple((name, tuple(columns)) for name, columns in raw["inputs"].items()),
-        constants=tuple(raw["constants"].items()),
-        outputs=tuple(raw["outputs"].items()),
-        labels=tuple(raw["labels"]),
-        nan_is_dead_letter={"Allow": False, "DeadLetter": True}[raw["nan"]],
+        slot=raw.whole("slot"),
+        version=raw.text("version"),
+        digest=raw.text("digest"),
+        path=_inside(folder, raw.text("path"), f"{raw.where}path"),
+        files=tuple((_inside(folder, n, f"{raw.where}files"), files.text(n)) for n in sorted(files.raw)),
+        inputs=tuple((name, inputs.texts(name)) for name in inputs.raw),
+        constants=tuple(raw.mapping("constants").items()),
+        outputs=tuple((name, outputs.text(name)) for name in outputs.raw),
+        labels=raw.texts("labels"),
+        nan_is_dead_letter=raw.choice("nan", {"Allow": False, "DeadLetter": True}),
         state=tuple(
-            StateTensor(input=s["input"], output=s["output"], shape=tuple(s["shape"]), init=float(s["init"]))
-            for s in raw["state"]
+            StateTensor(s.text("input"), s.text("output"), s.wholes("shape"), s.number("init"))
+            for s in raw.objects("state")
         ),
         execution=Execution(
-            providers=tuple(execution["providers"]),
-            intra_op_threads=int(execution["intraOpThreads"]),
-            max_batch_rows=int(execution["maxBatchRows"]),
-            max_delay_ms=int(execution["maxDelayMs"]),
+            providers=execution.texts("providers"),
+            intra_op_threads=execution.whole("intraOpThreads", least=1),
+            max_batch_rows=execution.whole("maxBatchRows", least=1),
+            max_delay_ms=execution.whole("maxDelayMs"),
         ),
-        histogram=raw.get("histogram"),
+        histogram=raw.text("histogram") if raw.raw.get("histogram") is not None else None,
     )
