@@ -23,10 +23,7 @@ from jgo.maven import MavenContext
 from headgate.errors import ToolMissing
 
 FORMAT_OPTIONS = ("format", "key.format", "value.format")
-OWN_JAR = (
-    "To bring an own connector or format, name its jar in the resource: "
-    "spec.flink.config: {pipeline.jars: 'file:///path/to/connector.jar'}."
-)
+OWN_JAR = "To bring a connector or format of your own to a local run, name its jar: --jar connector.jar."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class ConnectorLock:
     def needed(self, tables: Iterable[Mapping[str, str]], *, own_jars: bool = False) -> tuple[Jar, ...]:
         """The jars for tables with these WITH options, each once, in the lock's order.
 
-        Raises ``ToolMissing`` for an identifier that the lock does not know, unless the resource brings own jars.
+        Raises ``ToolMissing`` for an identifier that the lock does not know, unless jars of the user's may provide it.
         """
         files: set[str] = set()
         for options in tables:
@@ -128,20 +125,6 @@ def download_by_jgo(jar: Jar, scratch: Path) -> Path:
             f"{jar.coordinate} could not be downloaded ({type(error).__name__}).",
             remedy="Check the network, or name a mirror under [repositories] in ~/.config/jgo.conf.",
         ) from error
-
-
-def own_jars(config: Mapping[str, str], base: Path) -> tuple[Path, ...]:
-    """The local jars that ``pipeline.jars`` names (``;`` between them); a relative path counts from ``base``.
-
-    Raises ``ToolMissing`` when one is not there.
-    """
-    paths = []
-    for entry in filter(None, (part.strip() for part in config.get("pipeline.jars", "").split(";"))):
-        path = base / entry.removeprefix("file://").removeprefix("file:")
-        if not path.is_file():
-            raise ToolMissing(f"spec.flink.config pipeline.jars names {entry}, and there is no such file.")
-        paths.append(path.resolve())
-    return tuple(paths)
 
 
 def _unknown(kind: str, name: str, known: Mapping[str, tuple[str, ...]]) -> str:

