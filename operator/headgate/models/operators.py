@@ -89,14 +89,14 @@ def _bodies() -> dict[tuple[str, str], set[tuple[int, int]]]:
             found.setdefault(key, set()).update((version, opset) for opset in opsets)
         elif schema.has_function:
             names = {node.op_type for node in schema.function_body.node}
-            own = {name: _selected(name, version) for name in names}
-            usable = (opset for opset in opsets if all(_selected(name, opset) == own[name] for name in names))
+            own = {name: selected_version(name, version) for name in names}
+            usable = (opset for opset in opsets if all(selected_version(name, opset) == own[name] for name in names))
             found.setdefault(key, set()).update((version, opset) for opset in usable)
     return found
 
 
 @cache
-def _selected(name: str, opset: int) -> int:
+def selected_version(name: str, opset: int) -> int:
     """The version of a standard operator that ``opset`` selects; 0 where it has none."""
     try:
         return int(onnx.defs.get_schema(name, opset, "").since_version)

@@ -56,6 +56,20 @@ def inspect_model(path: Path, *, size_limit: int) -> tuple[ModelInfo, tuple[Refu
     return _describe(path, model, data, size_limit)
 
 
+def load_with_data(path: Path, *, size_limit: int) -> onnx.ModelProto:
+    """The parsed model with its external data inside, for a conversion. Raises a ``Refusal``; what is read is
+    bounded."""
+    model = parse_model(str(path), _read_bytes(path, size_limit))
+    external = find_external_files(str(path), path.parent, walk_tensors(model))
+    total = model.ByteSize() + sum(file.size for file in external)
+    _check_size(f"{path} with its data files", total, min(size_limit, PROTOBUF_LIMIT))
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise refusals.ModelUnreadable(f"{path}: its data files cannot be read: {error}.") from error
+    return model
+
+
 def parse_model(subject: str, data: bytes) -> onnx.ModelProto:
     """The model in ``data``, external data left alone. Raises the refusal that says what the bytes are instead."""
     scan = scan_fields(data)
