@@ -9,7 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lab.build import build_binary
+from lab.build import binary_path, build_binary
+from lab.cluster.status import report
+from lab.cluster.up import down, kill_node, up
 from lab.errors import LabError
 from lab.jars import fetch_jars, lock_jars
 from lab.versions import read_versions
@@ -25,6 +27,16 @@ def main(arguments: Sequence[str]) -> int:
     build.add_argument("names", nargs="+", metavar="NAME", help="a program, jars, or a set: component, cluster")
     lock = commands.add_parser("lock", help="resolve the jars of a Java program anew and rewrite jars.lock")
     lock.add_argument("names", nargs="+", metavar="NAME")
+    path = commands.add_parser("path", help="say where a program lies that was built")
+    path.add_argument("names", nargs=1, metavar="NAME")
+    start = commands.add_parser("up", help="start the cluster, or what of it does not run (needs root)")
+    start.add_argument("--nodes", type=int, default=1, help="1 to 3 Kubernetes nodes on this machine")
+    start.add_argument("--fresh", action="store_true", help="forget Kubernetes objects, buckets and topics first")
+    end = commands.add_parser("down", help="stop the cluster and leave nothing of it but its state (needs root)")
+    end.add_argument("--purge", action="store_true", help="remove its state too: images, buckets, topics, logs")
+    commands.add_parser("status", help="say how the cluster is; exit status 1 unless all is well")
+    kill = commands.add_parser("kill", help="kill a node as if its power had failed; `up` brings it back (needs root)")
+    kill.add_argument("node", type=int, metavar="NUMBER")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -44,6 +56,18 @@ def _run(options: argparse.Namespace) -> int:
         case "lock":
             for name in options.names:
                 lock_jars(name, _say)
+        case "path":
+            print(binary_path(options.names[0]))
+        case "up":
+            up(options.nodes, fresh=options.fresh, say=_say)
+        case "down":
+            down(purge=options.purge, say=_say)
+        case "kill":
+            kill_node(options.node)
+        case "status":
+            told = report()
+            print("\n".join(told.lines))
+            return 0 if told.well else 1
     return 0
 
 

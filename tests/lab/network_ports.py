@@ -7,6 +7,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from lab.processes import Ready
 
@@ -31,6 +32,20 @@ def accepts(host: str, port: int) -> Ready:
             socket.create_connection((host, port), timeout=1).close()
         except OSError as error:
             return f"{host}:{port} refuses connections ({error})"
+        return None
+
+    return ask
+
+
+def accepts_unix(path: Path) -> Ready:
+    """Ready when a connection to a Unix socket is accepted."""
+
+    def ask() -> str | None:
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+        except OSError as error:
+            return f"{path} refuses connections ({error})"
         return None
 
     return ask

@@ -56,8 +56,15 @@ class Running:
         return self.process.pid
 
 
-def start(program: Program, *, tied: bool = True) -> Running:
-    """Start without waiting for readiness. Output goes to ``program.log``, appended."""
+def start(program: Program, *, tied: bool = True, cgroup: Path | None = None) -> Running:
+    """Start without waiting for readiness, inside ``cgroup`` if given. Output goes to ``program.log``, appended."""
+
+    def before() -> None:
+        if tied:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if cgroup is not None:
+            (cgroup / "cgroup.procs").write_text("0")
+
     program.log.parent.mkdir(parents=True, exist_ok=True)
     with program.log.open("ab") as log:
         try:
@@ -69,15 +76,11 @@ def start(program: Program, *, tied: bool = True) -> Running:
                 cwd=program.folder,
                 env={**os.environ, **program.environment},
                 start_new_session=True,
-                preexec_fn=_die_with_parent if tied else None,
+                preexec_fn=before,
             )
         except OSError as error:
             raise StartError(f"{program.name} could not be started: {error}") from error
     return Running(program, process)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_ready(running: Running) -> None:

@@ -1,0 +1,185 @@
+"""The programs of the control plane: etcd, API server, controller manager, scheduler, service proxy, DNS.
+
+Each function says how to run one program and writes the files that it reads. The order of starting is ``up``'s matter.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import yaml
+
+from lab.apiserver import etcd_program
+from lab.build import binary_path
+from lab.cluster.daemons import log_of
+from lab.cluster.layout import ADDRESS, API, KUBECONFIG, PODS, PORTS, SERVICES, STATE, Node
+from lab.kubeconfig import write_kubeconfig
+from lab.network_ports import answers
+from lab.pki import Authority, KeyPair, tls_context
+from lab.processes import Program
+
+_CONFIG = STATE / "config"
+
+
+def authority() -> Authority:
+    """The cluster's certificate authority, kept over restarts."""
+    return Authority(STATE / "pki")
+
+
+def admin() -> KeyPair:
+    """The administrator's certificate, that of the kubeconfig for tests."""
+    return authority().issue("admin", groups=("system:masters",))
+
+
+def admin_tls() -> ssl.SSLContext:
+    """The administrator's TLS context."""
+    return tls_context(authority().certificate_path, admin())
+
+
+def write_admin_kubeconfig() -> Path:
+    """The kubeconfig for tests and people."""
+    return write_kubeconfig(KUBECONFIG, API, authority().certificate_path, admin())
+
+
+def component_kubeconfig(name: str, user: str, groups: tuple[str, ...] = ()) -> Path:
+    """A kubeconfig for one program of the cluster, as ``user``."""
+    pair = authority().issue(name, groups=groups, user=user)
+    return write_kubeconfig(_CONFIG / f"{name}.kubeconfig", API, authority().certificate_path, pair)
+
+
+def etcd() -> Program:
+    return etcd_program(STATE / "etcd", PORTS["etcd"], PORTS["etcd-peer"], log_of("etcd"))
+
+
+def apiserver() -> Program:
+    ca = authority()
+    serving = ca.issue(
+        "apiserver",
+        addresses=(ADDRESS, "127.0.0.1", "10.96.0.1", "localhost", "kubernetes", "kubernetes.default",
+                   "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"),
+    )  # fmt: skip
+    kubelet_client = ca.issue("apiserver-to-kubelet", groups=("system:masters",), user="kube-apiserver")
+    tokens = ca.signing_key("service-accounts")
+    return Program(
+        name="kube-apiserver",
+        argv=(
+            str(binary_path("kube-apiserver")),
+            f"--etcd-servers=http://127.0.0.1:{PORTS['etcd']}",
+            f"--bind-address={ADDRESS}", f"--advertise-address={ADDRESS}", f"--secure-port={PORTS['apiserver']}",
+            "--endpoint-reconciler-type=lease", f"--service-cluster-ip-range={SERVICES}",
+            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            f"--client-ca-file={ca.certificate_path}",
+            f"--kubelet-certificate-authority={ca.certificate_path}",
+            f"--kubelet-client-certificate={kubelet_client.certificate}", f"--kubelet-client-key={kubelet_client.key}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--service-account-key-file={tokens.certificate}", f"--service-account-signing-key-file={tokens.key}",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            # A test that kills a node waits for these two; the defaults are five minutes.
+            "--default-not-ready-toleration-seconds=10", "--default-unreachable-toleration-seconds=10",
+            "--v=1",
+        ),
+        ready=answers(f"{API}/readyz", admin_tls()),
+        log=log_of("kube-apiserver"),
+        stop_seconds=15,
+    )  # fmt: skip
+
+
+def controller_manager() -> Program:
+    ca = authority()
+    kubeconfig = component_kubeconfig("kube-controller-manager", "system:kube-controller-manager")
+    serving = ca.issue("controller-manager", addresses=("127.0.0.1",))
+    return Program(
+        name="kube-controller-manager",
+        argv=(
+            str(binary_path("kube-controller-manager")),
+            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--bind-address=127.0.0.1", f"--secure-port={PORTS['controller-manager']}",
+            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            "--leader-elect=false", "--use-service-account-credentials=true",
+            f"--root-ca-file={ca.certificate_path}",
+            f"--service-account-private-key-file={ca.signing_key('service-accounts').key}",
+            f"--cluster-signing-cert-file={ca.certificate_path}", f"--cluster-signing-key-file={ca.folder / 'ca.key'}",
+            "--node-monitor-grace-period=20s",
+        ),
+        ready=answers(f"https://127.0.0.1:{PORTS['controller-manager']}/healthz", admin_tls()),
+        log=log_of("kube-controller-manager"),
+    )  # fmt: skip
+
+
+def scheduler() -> Program:
+    kubeconfig = component_kubeconfig("kube-scheduler", "system:kube-scheduler")
+    serving = authority().issue("scheduler", addresses=("127.0.0.1",))
+    return Program(
+        name="kube-scheduler",
+        argv=(
+            str(binary_path("kube-scheduler")),
+            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--bind-address=127.0.0.1", f"--secure-port={PORTS['scheduler']}",
+            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            "--leader-elect=false",
+        ),
+        ready=answers(f"https://127.0.0.1:{PORTS['scheduler']}/healthz", admin_tls()),
+        log=log_of("kube-scheduler"),
+    )  # fmt: skip
+
+
+def proxy() -> Program:
+    """One for all nodes, since they share this machine's network."""
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": str(component_kubeconfig("kube-proxy", "system:kube-proxy"))},
+        "mode": "nftables",
+        "hostnameOverride": Node(1).name,
+        "bindAddress": ADDRESS,
+        "clusterCIDR": PODS,
+        "healthzBindAddress": f"127.0.0.1:{PORTS['proxy-health']}",
+        "metricsBindAddress": f"127.0.0.1:{PORTS['proxy-metrics']}",
+        "nodePortAddresses": [f"{ADDRESS}/32"],
+        "conntrack": {"maxPerCore": 0},
+    }
+    return Program(
+        name="kube-proxy",
+        argv=(str(binary_path("kube-proxy")), f"--config={write_config('kube-proxy.yaml', config)}"),
+        ready=answers(f"http://127.0.0.1:{PORTS['proxy-health']}/healthz"),
+        log=log_of("kube-proxy"),
+    )
+
+
+def dns() -> Program:
+    """CoreDNS on the machine itself; names outside the cluster go to the machine's own resolver."""
+    kubeconfig = component_kubeconfig("coredns", "system:coredns")
+    corefile = _CONFIG / "Corefile"
+    corefile.write_text(f"""\
+.:53 {{
+    bind {ADDRESS}
+    errors
+    health 127.0.0.1:{PORTS["dns-health"]}
+    ready 127.0.0.1:{PORTS["dns-ready"]}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        kubeconfig {kubeconfig} lab
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+    }}
+    forward . /etc/resolv.conf
+    cache 10
+}}
+""")
+    return Program(
+        name="coredns",
+        argv=(str(binary_path("coredns")), "-conf", str(corefile)),
+        ready=answers(f"http://127.0.0.1:{PORTS['dns-ready']}/ready"),
+        log=log_of("coredns"),
+    )
+
+
+def write_config(name: str, content: object) -> Path:
+    """A YAML file in the lab's state; gives its path."""
+    path = _CONFIG / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
