@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import convert, explain, init, inspect, run, validate
+from headgate.cli import build, convert, explain, init, inspect, run, validate, verify
 from headgate.cli.console import say, tell, tell_error
 from headgate.errors import HeadgateError, InvalidResource
 
@@ -32,6 +32,8 @@ app.command("validate")(validate.validate)
 app.command("run")(run.run)
 app.command("explain")(explain.explain)
 app.command("convert")(convert.convert)
+app.command("build")(build.build)
+app.command("verify")(verify.verify)
 
 
 def _show_version(wanted: bool) -> None:

@@ -95,7 +95,7 @@ def write_job_folder(deployment: ModelDeployment, base: Path, folder: Path) -> J
     """
     model = read_local_model(deployment, base)
     labels = read_labels(deployment, base)
-    module = _module(deployment, base)
+    module = find_module(deployment, base)
     resolved = ResolvedModel(
         digest=model.info.digest,
         file_name=model.info.files[0].name,
@@ -114,7 +114,8 @@ def write_job_folder(deployment: ModelDeployment, base: Path, folder: Path) -> J
     return JobFolder(folder, str(job["revision"]), str(job["models"][0]["version"]), model.info.digest)
 
 
-def _module(deployment: ModelDeployment, base: Path) -> Path | None:
+def find_module(deployment: ModelDeployment, base: Path) -> Path | None:
+    """The user module that the resource names, or None. Raises ``FileMissing``."""
     name = deployment.spec.pipeline.python.module
     if not name:
         return None
