@@ -77,8 +77,8 @@ def to_output_carrier(values: np.ndarray) -> np.ndarray:
 def plan_feed(dtype: np.dtype, root: str) -> Feed | None:
     """How a column of the SQL type root ``root`` feeds a tensor of ``dtype``; None where it would lose meaning.
 
-    Any number or boolean feeds a float tensor; only integers and booleans feed an integer tensor (out of range values
-    become dead letters, they never wrap); strings feed string tensors; booleans feed boolean tensors.
+    Any number or boolean feeds a float tensor; only integers and booleans feed an integer tensor; strings feed string
+    tensors; booleans feed boolean tensors. What does not fit an integer or a float16 becomes a dead letter, nothing wraps.
     """
     if dtype.kind == "O":
         return Feed("STRING", "''", False) if root in {"CHAR", "VARCHAR"} else None
@@ -87,7 +87,7 @@ def plan_feed(dtype: np.dtype, root: str) -> Feed | None:
     if dtype.kind == "f":
         if root not in _NUMERIC:
             return None
-        return Feed("DOUBLE" if dtype.itemsize == 8 else "FLOAT", "0", False)
+        return Feed("DOUBLE" if dtype.itemsize == 8 else "FLOAT", "0", dtype.itemsize == 2)
     if root == "BOOLEAN":
         return Feed("TINYINT", "0", False)
     if root not in _INTEGER_RANK:

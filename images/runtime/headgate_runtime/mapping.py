@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from headgate_runtime.columns import Column, nearest, quote
+from headgate_runtime.columns import Column, nearest
 from headgate_runtime.dtypes import plan_feed
 from headgate_runtime.errors import DeadLetterReason, MappingRefused
+from headgate_runtime.nested import Ragged, stack_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,16 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One value that crosses into Python: its SQL, the column it comes from, and how Python treats it."""
+    """One value that crosses into Python: its SQL, the column it comes from, and how Python treats it.
+
+    ``null``: a SQL condition that is true where the value is null; empty where it never is.
+    """
 
     sql: str
     column: str
     nested: bool = False
     check_range: bool = False
+    null: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,17 @@ class InputPlan:
     first: int
     count: int
     nested: bool
+
+    @property
+    def row_shape(self) -> tuple[int, ...] | None:
+        """The shape of one row's tensor; None where each record's own array decides it."""
+        wanted = self.tensor.shape[1:]
+        if None not in wanted:
+            return tuple(d for d in wanted if d is not None)
+        if self.nested:
+            return None
+        known = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
+        return tuple(self.count // known if d is None else d for d in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +87,12 @@ class Mapping:
     null_marker: str
     nan_is_dead_letter: bool
 
-    def assemble(self, values: Sequence[Any]) -> tuple[dict[str, np.ndarray], dict[int, RowError]]:
+    def assemble(self, values: Sequence[Any]) -> tuple[dict[str, np.ndarray | Ragged], dict[int, RowError]]:
         """Feeds [n, ...] by input name, and the rows that cannot be fed.
 
         ``values``: one array or series of n per argument, after the null marker (int16 [n]: 0, or 1 + the index of the
-        first argument that was null). A row with an error holds zeros in the feeds; the caller leaves it out.
+        first argument that was null). A row with an error holds blanks in the feeds; the caller leaves it out. Records
+        of several shapes come as :class:`Ragged`.
         """
         errors: dict[int, RowError] = {}
         if self.null_marker:
@@ -83,104 +100,52 @@ class Mapping:
             values = values[1:]
             for row in np.flatnonzero(marker):
                 argument = self.arguments[int(marker[row]) - 1]
-                errors[int(row)] = RowError(DeadLetterReason.NULL_FEATURE, argument.column, "the feature is null")
-        rows = len(values[0])
-        feeds = {plan.tensor.name: self._tensor(plan, values, rows, errors) for plan in self.inputs}
+                detail = "the feature is null" + (" or holds a null" if argument.nested else "")
+                errors[int(row)] = RowError(DeadLetterReason.NULL_FEATURE, argument.column, detail)
+        feeds = {plan.tensor.name: self._tensor(plan, values, errors) for plan in self.inputs}
         return feeds, errors
 
-    def _tensor(self, plan: InputPlan, values: Sequence[Any], rows: int, errors: dict[int, RowError]) -> np.ndarray:
-        dtype, shape = plan.tensor.dtype, plan.tensor.shape
+    def _tensor(self, plan: InputPlan, values: Sequence[Any], errors: dict[int, RowError]) -> np.ndarray | Ragged:
+        dtype = plan.tensor.dtype
         arguments = self.arguments[plan.first : plan.first + plan.count]
         columns = values[plan.first : plan.first + plan.count]
         if plan.nested:
-            return _nested(arguments[0].column, columns[0], plan.tensor, errors, self.nan_is_dead_letter)
-        tensor = np.empty((rows, plan.count), dtype=dtype)
+            tensor, problems = stack_items(columns[0], dtype, plan.tensor.shape[1:], refuse_nan=self.nan_is_dead_letter)
+            for row, problem in problems.items():
+                errors.setdefault(row, RowError(problem.reason, arguments[0].column, problem.detail))
+            return tensor
+        table = np.empty((len(columns[0]), plan.count), dtype=dtype)
         for at, (argument, column) in enumerate(zip(arguments, columns, strict=True)):
             data = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
             if argument.check_range:
                 data = _in_range(data, dtype, argument.column, errors)
-            tensor[:, at] = data
+            table[:, at] = data
         if self.nan_is_dead_letter and dtype.kind == "f":
-            bad = np.isnan(tensor)
+            bad = np.isnan(table)
             for row in np.flatnonzero(bad.any(axis=1)):
                 name = arguments[int(bad[row].argmax())].column
                 errors.setdefault(int(row), RowError(DeadLetterReason.NAN_FEATURE, name, "the feature is NaN"))
-        if len(shape) <= 1:
-            return tensor[:, 0]
-        return (
-            tensor.reshape((rows, *(d if d is not None else plan.count for d in shape[1:])))
-            if len(shape) > 2
-            else tensor
-        )
+        shape = plan.row_shape
+        return table if shape == (plan.count,) else table.reshape((len(table), *(shape or ())))
 
 
 def _in_range(data: np.ndarray, dtype: np.dtype, column: str, errors: dict[int, RowError]) -> np.ndarray:
-    info = np.iinfo(dtype)
-    out = (data < info.min) | (data > info.max)
+    """``data`` with blanks for what ``dtype`` cannot hold; such rows are errors."""
+    if dtype.kind == "f":
+        low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = np.isinf(data.astype(dtype)) & np.isfinite(data)
+    else:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        out = (data < low) | (data > high)
     for row in np.flatnonzero(out):
-        detail = f"{data[row]} does not fit {dtype.name} ({info.min} to {info.max})"
+        detail = (
+            f"{data[row]} does not fit {dtype.name} ({low:g} to {high:g})"
+            if dtype.kind == "f"
+            else (f"{data[row]} does not fit {dtype.name} ({low} to {high})")
+        )
         errors.setdefault(int(row), RowError(DeadLetterReason.OUT_OF_RANGE, column, detail))
-    return np.where(out, 0, data)
-
-
-def _nested(column: str, values: Any, tensor: TensorSpec, errors: dict[int, RowError], refuse_nan: bool) -> np.ndarray:
-    """Array, row and bytes values, one per record, stacked to [n, ...]; a value that does not fit is a dead letter."""
-    wanted = tensor.shape[1:]
-    items: list[np.ndarray | None] = []
-    for row, value in enumerate(values):
-        item, problem = _item(value, tensor.dtype, wanted)
-        if problem is not None and row not in errors:
-            errors[row] = RowError(DeadLetterReason.WRONG_SHAPE, column, problem)
-        elif refuse_nan and item is not None and item.dtype.kind == "f" and np.isnan(item).any():
-            errors.setdefault(row, RowError(DeadLetterReason.NAN_FEATURE, column, "the feature holds NaN"))
-        items.append(item)
-    # Where a dimension is free, the batch's first good value decides it; others of another size wait for their own batch.
-    good = next((i for i in items if i is not None), np.zeros(tuple(d or 1 for d in wanted), dtype=tensor.dtype))
-    blank = (
-        np.zeros(good.shape, dtype=tensor.dtype) if tensor.dtype.kind != "O" else np.full(good.shape, "", dtype=object)
-    )
-    for row, item in enumerate(items):
-        if item is not None and item.shape != good.shape:
-            detail = f"its shape is {list(item.shape)}, other rows of the batch have {list(good.shape)}"
-            errors.setdefault(row, RowError(DeadLetterReason.WRONG_SHAPE, column, detail))
-            items[row] = None
-    return (
-        np.stack([blank if item is None else item for item in items])
-        if items
-        else np.empty((0, *good.shape), tensor.dtype)
-    )
-
-
-def _item(value: Any, dtype: np.dtype, wanted: tuple[int | None, ...]) -> tuple[np.ndarray | None, str | None]:
-    if value is None:
-        return None, "the feature is null"
-    try:
-        array = np.frombuffer(value, dtype=np.uint8) if isinstance(value, bytes | bytearray) else _dense(value)
-        if any(v is None for v in array.flat) if array.dtype == object else False:
-            return None, "an element is null"
-        array = array.astype(dtype, copy=False)
-    except (TypeError, ValueError) as error:
-        return None, f"not a regular array of {dtype.name}: {error}"
-    if array.ndim == len(wanted) and all(w is None or w == d for w, d in zip(wanted, array.shape, strict=True)):
-        return array, None
-    # A flat array fills a tensor of known dimensions in row-major order; one free dimension follows from the length.
-    free = [d for d in wanted if d is None]
-    known = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
-    fills = array.size == known if not free else known > 0 and array.size % known == 0
-    if array.ndim == 1 and len(wanted) != 1 and len(free) <= 1 and fills:
-        return array.reshape(tuple(-1 if d is None else d for d in wanted)), None
-    return None, f"its shape is {list(array.shape)}, the model wants {[d if d is not None else '?' for d in wanted]}"
-
-
-def _dense(value: Any) -> np.ndarray:
-    """A list, tuple, Row, dict or array of such as one array."""
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value
-    if isinstance(value, dict):
-        return np.asarray([_dense(v) if isinstance(v, list | tuple | dict | np.ndarray) else v for v in value.values()])
-    if isinstance(value, list | tuple | np.ndarray):
-        return np.asarray([_dense(v) if isinstance(v, list | tuple | dict | np.ndarray) else v for v in value])
-    return np.asarray(value)
+    return np.where(out, np.zeros(1, data.dtype), data)
 
 
 def plan_mapping(
@@ -214,7 +179,7 @@ def plan_mapping(
         arguments.extend(fed)
     if not arguments:
         raise MappingRefused("no column feeds the model: every input is a constant or state.")
-    return Mapping(tuple(arguments), tuple(plans), _null_marker(arguments, by_name), nan_is_dead_letter)
+    return Mapping(tuple(arguments), tuple(plans), _null_marker(arguments), nan_is_dead_letter)
 
 
 def _choose(
@@ -250,7 +215,7 @@ def _usable(tensor: TensorSpec, column: Column) -> bool:
     leaf = column
     while leaf.element is not None:
         leaf = leaf.element
-    return column.root in {"ROW", "STRUCTURED_TYPE"} or plan_feed(tensor.dtype, leaf.root) is not None
+    return column.root == "ROW" or plan_feed(tensor.dtype, leaf.root) is not None
 
 
 def _arguments(tensor: TensorSpec, chosen: tuple[Column, ...]) -> list[Argument]:
@@ -262,7 +227,7 @@ def _arguments(tensor: TensorSpec, chosen: tuple[Column, ...]) -> list[Argument]
                     f"input {tensor.name!r}: array column {column.name!r} must feed it alone, not beside {len(chosen) - 1} others."
                 )
             fed.append(_array_argument(tensor, column))
-        elif column.root in {"ROW", "STRUCTURED_TYPE"}:
+        elif column.root == "ROW":
             fed.extend(_scalar_argument(tensor, f, f"{column.quoted}.{f.quoted}", column.name) for f in column.fields)
         else:
             fed.append(_scalar_argument(tensor, column, column.quoted, column.name))
@@ -276,9 +241,11 @@ def _scalar_argument(tensor: TensorSpec, column: Column, reference: str, name: s
             f"input {tensor.name!r} wants {describe(tensor)}, column {name!r} is {column.sql}. CAST it in spec.pipeline.input."
         )
     sql = f"CAST({reference} AS {feed.sql_type})"
-    if column.nullable:
+    # A field is null where its row is.
+    nullable = column.nullable or name != column.name
+    if nullable:
         sql = f"COALESCE({sql}, CAST({feed.zero} AS {feed.sql_type}))"
-    return Argument(sql, name, check_range=feed.check_range)
+    return Argument(sql, name, check_range=feed.check_range, null=f"{reference} IS NULL" if nullable else "")
 
 
 def _array_argument(tensor: TensorSpec, column: Column) -> Argument:
@@ -286,44 +253,42 @@ def _array_argument(tensor: TensorSpec, column: Column) -> Argument:
     while leaf.element is not None:
         leaf = leaf.element
     is_bytes = leaf.root in {"BINARY", "VARBINARY"}
-    fits = (
-        tensor.dtype == np.uint8 if is_bytes else leaf.root == "ROW" or plan_feed(tensor.dtype, leaf.root) is not None
-    )
+    fits = tensor.dtype == np.uint8 and leaf is column if is_bytes else plan_feed(tensor.dtype, leaf.root) is not None
     if not fits:
         raise MappingRefused(
             f"input {tensor.name!r} wants {describe(tensor)}, column {column.name!r} is {column.sql}. "
             "Convert it in spec.pipeline.input or in a function of spec.pipeline.python.module."
         )
-    return Argument(column.quoted, column.name, nested=True)
+    nulls = [f"{column.quoted} IS NULL"] if column.nullable else []
+    if column.element is not None and column.element is leaf and leaf.nullable:
+        # Arrow hands null elements over as NaN, so they are looked for before.
+        nulls.append(f"ARRAY_CONTAINS({column.quoted}, CAST(NULL AS {leaf.sql}))")
+    return Argument(column.quoted, column.name, nested=True, null=" OR ".join(nulls))
 
 
 def _check_width(tensor: TensorSpec, fed: list[Argument]) -> None:
-    if fed[0].nested:
-        return
     wanted = tensor.shape[1:]
-    width = len(fed)
-    fixed = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
-    if len(tensor.shape) <= 1:
-        fits = width == 1
-        fixed = 1
-    else:
-        fits = width == fixed if None not in wanted else len(wanted) == 1 or width % max(fixed, 1) == 0
-    if not fits:
+    if fed[0].nested:
+        if wanted:
+            return
         raise MappingRefused(
-            f"input {tensor.name!r} wants {fixed} columns ({describe(tensor)}), it would get {width}: "
+            f"input {tensor.name!r} wants one value a row ({describe(tensor)}), column {fed[0].column!r} holds many."
+        )
+    width = len(fed)
+    known = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
+    free = wanted.count(None)
+    fits = width == known if not free else free == 1 and known > 0 and width % known == 0
+    if not fits:
+        number = str(known) if not free else f"a multiple of {known}" if free == 1 else "an array column instead of"
+        raise MappingRefused(
+            f"input {tensor.name!r} wants {number} columns ({describe(tensor)}), it would get {width}: "
             f"{', '.join(a.column for a in fed)}. List the right ones, in order, in spec.model.inputs.{tensor.name}."
         )
 
 
-def _null_marker(arguments: list[Argument], by_name: dict[str, Column]) -> str:
-    whens = [
-        f"WHEN {quote(a.column)} IS NULL THEN CAST({at + 1} AS SMALLINT)"
-        for at, a in enumerate(arguments)
-        if by_name[a.column].nullable
-    ]
-    # Fields of a row column share its name; one WHEN per name is enough.
-    unique = list({w.split(" THEN ")[0]: w for w in reversed(whens)}.values())[::-1]
-    return f"CASE {' '.join(unique)} ELSE CAST(0 AS SMALLINT) END" if unique else ""
+def _null_marker(arguments: list[Argument]) -> str:
+    whens = [f"WHEN {a.null} THEN CAST({at + 1} AS SMALLINT)" for at, a in enumerate(arguments) if a.null]
+    return f"CASE {' '.join(whens)} ELSE CAST(0 AS SMALLINT) END" if whens else ""
 
 
 def describe(tensor: TensorSpec) -> str:

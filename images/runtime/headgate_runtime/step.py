@@ -52,10 +52,12 @@ class Scorer:
         self.plan, self.model, self.tally = plan, model, tally
 
     def score(self, values: Sequence[Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Answers [n] by column and errors [n] (None where scored) for n rows of the mapping's arguments."""
+        """Answers [n] by field and errors [n] (None or NaN where scored) for n rows of the mapping's arguments."""
         feeds, errors = self.plan.mapping.assemble(values)
         total = len(values[0])
-        good = np.setdiff1d(np.arange(total), np.fromiter(errors, dtype=np.int64, count=len(errors)))
+        good = np.arange(total)
+        if errors:
+            good = np.delete(good, list(errors))
         chosen = feeds if not errors else {k: v[good] for k, v in feeds.items()}
         answers, good = self._run(chosen, good, errors)
         if errors and self.plan.fail_on_error:
@@ -65,7 +67,8 @@ class Scorer:
                 f"{error.detail} (row {row} of its batch)."
             )
         spread = {name: scatter(column, good, total) for name, column in answers.items()}
-        reasons = np.full(total, None, dtype=object)
+        # A column of NaN is Arrow's cheapest way to "no text at all"; objects are looked at one by one.
+        reasons = np.full(total, np.nan) if not errors else np.full(total, None, dtype=object)
         for row, error in errors.items():
             reasons[row] = error.encode()
         self.tally.add(len(good), Counter(e.reason.value for e in errors.values()))
@@ -184,7 +187,10 @@ class ModelStep(ScalarFunction):
             answers, errors = _past_limit(answers, errors, total)
         frame: dict[str, Any] = {f.name: answers[f.name] for a in self.plan.answers for f in a.fields}
         frame[ERROR] = errors
-        return pd.DataFrame(frame, copy=False)
+        index = pd.RangeIndex(total)
+        return pd.DataFrame(
+            {n: pd.Series(v, index=index, copy=False) for n, v in frame.items()}, index=index, copy=False
+        )
 
 
 PAST_LIMIT = "PastLimit"
@@ -198,5 +204,5 @@ def _past_limit(
     if len(kept) == total:
         return answers, errors
     beyond = np.full(total, PAST_LIMIT, dtype=object)
-    beyond[kept] = errors
+    beyond[kept] = errors if errors.dtype == object else None
     return {n: scatter(c, kept, total) for n, c in answers.items()}, beyond
