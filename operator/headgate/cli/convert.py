@@ -30,7 +30,10 @@ def convert(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
 ) -> None:
-    """Move a model to an operator set that onnxruntime implements, and check that the answers agree."""
+    """Move a model to another operator set.
+
+    Nothing is written unless both models give the same answers on random rows.
+    """
     target = output or model.with_name(f"{model.stem}.converted.onnx")
     if target.exists() and not force:
         raise TargetExists(f"{target} exists.", remedy="Give another name with -o, or overwrite it with --force.")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from headgate.cli.console import OutputFormat, pairs, say, say_json, table, tell
+from headgate.cli.console import OutputFormat, pairs, say, say_json, tell
 from headgate.cli.progress import watching
 from headgate.cli.sources import read_deployment, read_source
 from headgate.errors import RunFailed
@@ -27,7 +27,10 @@ def explain(
     ] = None,
     output: Annotated[OutputFormat, typer.Option("-o", "--output", help="How to show it.")] = OutputFormat.TEXT,
 ) -> None:
-    """Show the resolved job, Flink's plan and its operators, without running anything."""
+    """Show the resolved job and Flink's plan.
+
+    With the ids of the plan's operators, by which a savepoint is matched. Nothing is run.
+    """
     source = read_source(file)
     request = Request(read_deployment(source, assignments or ()), source.base, jars=tuple(jars or ()))
     with prepare("explain", request, os.environ, tell) as prepared:
@@ -57,5 +60,12 @@ def as_text(job: dict[str, Any], plan: PlanEvent) -> str:
         ("parallelism", job["flink"]["parallelism"]),
         ("checkpoints", f"every {job['flink']['checkpointIntervalMs']} ms"),
     ]
-    operators = table(("id", "operator"), [(one.id, one.name) for one in plan.operators])
-    return "\n".join((job["name"], pairs(facts), "", "operators", operators, "", "plan", plan.text.strip()))
+    return "\n".join((job["name"], pairs(facts), "", "operators", _operators(plan), "", "plan", plan.text.strip()))
+
+
+def _operators(plan: PlanEvent) -> str:
+    """Ids under the task that holds them: Flink chains operators that need no network between them."""
+    tasks: dict[str, list[str]] = {}
+    for operator in plan.operators:
+        tasks.setdefault(operator.name, []).append(operator.id)
+    return "\n".join(f"  {task}\n" + "\n".join(f"    {one}" for one in ids) for task, ids in tasks.items())

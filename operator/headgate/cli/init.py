@@ -40,7 +40,10 @@ def init(
     name: Annotated[str | None, typer.Option(help="The resource's name. [default: the file's]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
-    """Write a commented resource whose columns fit the model. It runs as it is, on made-up records."""
+    """Write a resource that fits a model.
+
+    Commented, with columns for each of the model's inputs. It runs as it is, on made-up records.
+    """
     info = read_model(model, size_limit=parse_bytes("2Gi"))
     chosen = resource_name(name or _stem(model))
     if name is not None and chosen != name:

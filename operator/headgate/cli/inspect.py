@@ -30,9 +30,9 @@ def inspect(
     output: Annotated[InspectFormat, typer.Option("-o", "--output", help="How to show it.")] = InspectFormat.TABLE,
     size_limit: Annotated[str, typer.Option(help="The largest artifact to read.")] = "2Gi",
 ) -> None:
-    """Show a model's signature, digest, operator sets, size and metadata.
+    """Show what a model is, without running it.
 
-    Exits with 1 when the model can be read and not served; the reasons are shown.
+    Its signature, digest, operator sets, size and metadata. Exits with 1 when the model can be read and not served; the reasons are shown.
     """
     try:
         limit = parse_bytes(size_limit)

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import build, convert, explain, init, inspect, run, validate, verify
+from headgate.cli import build, convert, crd, explain, init, inspect, run, validate, verify
 from headgate.cli.console import say, tell, tell_error
 from headgate.errors import HeadgateError, InvalidResource
 
@@ -34,6 +34,7 @@ app.command("explain")(explain.explain)
 app.command("convert")(convert.convert)
 app.command("build")(build.build)
 app.command("verify")(verify.verify)
+app.add_typer(crd.app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -43,7 +43,10 @@ def run(
         OutputFormat, typer.Option("-o", "--output", help="How to show the summary.")
     ] = OutputFormat.TEXT,
 ) -> None:
-    """Run a resource on this machine and sum it up. Ctrl-C stops it cleanly."""
+    """Run a resource on this machine.
+
+    On Flink's embedded cluster, with a summary at the end. Ctrl-C stops it with a savepoint, twice cancels it.
+    """
     source = read_source(file)
     deployment = read_deployment(source, assignments or ())
     request = Request(

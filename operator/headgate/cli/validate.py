@@ -43,7 +43,10 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Resource files; - is stdin.")],
     output: Annotated[OutputFormat, typer.Option("-o", "--output", help="How to show it.")] = OutputFormat.TEXT,
 ) -> None:
-    """Check resources, and their models where these are on this machine. Every problem is shown at once."""
+    """Check resources and their models.
+
+    Every problem of every file is shown at once. A model is looked at where it is on this machine.
+    """
     checked: list[Checked] = []
     findings: list[Finding] = []
     for file in files:

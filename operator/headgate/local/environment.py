@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import uv
-
 from headgate.errors import ToolMissing
 from headgate.local.install import Workshop, install_runtime
 from headgate.local.places import RuntimeSource, cache_folder
@@ -66,7 +64,7 @@ def find_environment(workshop: Workshop) -> RuntimeEnvironment:
     beside = source.root / ".venv" / "bin" / "python"
     if source.checkout and beside.exists():
         return _asked(beside, "the checkout's images/runtime/.venv")
-    python = _base_python(environ)
+    python = _base_python(workshop)
     home = cache_folder(environ) / "runtime" / environment_key(source, python.version)
     install_runtime(home, python.path, workshop)
     return _asked(home / "bin" / "python", f"the cached environment {home}")
@@ -126,16 +124,16 @@ def without_python_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _FOREIGN}
 
 
-def _base_python(environ: Mapping[str, str]) -> _BasePython:
+def _base_python(workshop: Workshop) -> _BasePython:
     own = (sys.version_info.major, sys.version_info.minor)
     if _OLDEST <= own <= _NEWEST:
         return _BasePython(Path(sys.executable), own)
     done = subprocess.run(
-        [uv.find_uv_bin(), "python", "find", "--no-python-downloads", "--no-project", "--system", PYTHON_RANGE],
+        [workshop.uv, "python", "find", "--no-python-downloads", "--no-project", "--system", PYTHON_RANGE],
         capture_output=True,
         text=True,
         check=False,
-        env=dict(environ),
+        env=dict(workshop.environ),
     )
     found = Path(done.stdout.strip())
     if done.returncode != 0 or not found.is_file():

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uv
@@ -33,6 +33,8 @@ class Workshop:
     source: RuntimeSource
     environ: Mapping[str, str]
     tell: Callable[[str], None]
+    uv: str = field(default_factory=uv.find_uv_bin)
+    """The program that installs."""
 
 
 def install_runtime(home: Path, python: Path, workshop: Workshop) -> None:
@@ -52,7 +54,7 @@ def install_runtime(home: Path, python: Path, workshop: Workshop) -> None:
         make = ["venv", "--no-python-downloads", "--no-project", "--relocatable", "--python", str(python), str(venv)]
         install = ["pip", "install", "--python", inside, "--require-hashes", "-r", str(source.lock)]
         for command in (make, install):
-            _uv(command, workshop.environ, log, failing)
+            _uv(command, workshop, log, failing)
         (packages,) = venv.glob("lib/python3.*/site-packages")
         shutil.copytree(source.package, packages / source.package.name, ignore=shutil.ignore_patterns("__pycache__"))
         venv.rename(home)
@@ -76,7 +78,7 @@ def requirements_folder(requirements: Sequence[str], python: Path, workshop: Wor
             install = ["pip", "install", "--python", str(python), "--target", str(target), "--only-binary", ":all:"]
             install += ["--constraints", str(lock), "--", *requirements]
             log = home.parent / f"{home.name}.log"
-            _uv(install, workshop.environ, log, "spec.pipeline.python.requirements cannot be installed")
+            _uv(install, workshop, log, "spec.pipeline.python.requirements cannot be installed")
             target.rename(home)
     return home
 
@@ -103,15 +105,15 @@ def _made_once(home: Path, workshop: Workshop) -> Iterator[Path | None]:
             yield Path(scratch)
 
 
-def _uv(arguments: list[str], environ: Mapping[str, str], log: Path, failing: str) -> None:
+def _uv(arguments: list[str], workshop: Workshop, log: Path, failing: str) -> None:
     with log.open("ab") as sink:
         done = subprocess.run(
-            [uv.find_uv_bin(), *arguments],
+            [workshop.uv, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             check=False,
-            env={**environ, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"},
+            env={**workshop.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"},
         )
     if done.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
