@@ -11,9 +11,7 @@ from headgate.api.places import place_problem, scheme_of
 from headgate.api.problems import Path, Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.rollout import Strategy
-
-STAMP = ("model_version", "model_digest", "revision")
-"""Columns that the model step itself adds to ``scored`` and ``dead_letters``."""
+from headgate.api.sqlschema import STAMP
 
 PROVIDERS = (
     "CPUExecutionProvider",

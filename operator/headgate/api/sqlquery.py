@@ -1,0 +1,341 @@
+"""Outlines queries: which tables they read and which columns they yield, as far as that can be told from the text.
+
+Called by :mod:`headgate.api.sql`. It follows Flink's grammar only so far as names go. Where a name cannot be told (a star over
+something that the text does not declare), the answer is None, and nobody concludes anything from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from headgate.api.reserved import RESERVED
+from headgate.api.sqltables import closing, read_path, split_list
+from headgate.api.sqltokens import Kind, Token
+
+Tokens = Sequence[Token]
+Columns = tuple[str, ...] | None
+"""The columns of a table or query; None when unknown."""
+
+_ENDS_FROM = frozenset({"WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "QUALIFY"})
+_SETS = frozenset({"UNION", "EXCEPT", "INTERSECT", "MINUS"})
+_WINDOWS = frozenset({"TUMBLE", "HOP", "CUMULATE", "SESSION"})
+_WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
+_QUERY = ("SELECT", "WITH", "VALUES")
+_INFIX = frozenset(
+    [
+        "AND",
+        "OR",
+        "NOT",
+        "IS",
+        "IN",
+        "LIKE",
+        "ILIKE",
+        "RLIKE",
+        "TO",
+        "ESCAPE",
+        "BETWEEN",
+        "SYMMETRIC",
+        "ASYMMETRIC",
+        "OF",
+        "FROM",
+        "JSON",
+        "UNIQUE",
+        "OVER",
+        "OVERLAPS",
+        "CONTAINS",
+        "PRECEDES",
+        "SUCCEEDS",
+        "EQUALS",
+        "DIV",
+        "MULTISET",
+        "EXCEPT",
+        "INTERSECT",
+        "DISTINCT",
+        "ALL",
+        "AT",
+        "WITH",
+        "WITHIN",
+        "FILTER",
+        "RESPECT",
+        "IGNORE",
+    ]
+)
+"""Words between or before two operands: what follows them is no alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table as a query names it, and where."""
+
+    path: tuple[str, ...]
+    at: Token
+
+    @property
+    def name(self) -> str:
+        """Its name without catalog and database."""
+        return self.path[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainColumn:
+    """A selected column that is nothing but a name, from a query that reads one single table."""
+
+    table: TableName
+    name: str
+    at: Token
+
+
+@dataclass(slots=True)
+class _Level:
+    """Where the scan is between two parentheses."""
+
+    select: bool = False
+    within_from: bool = False
+    table_next: bool = False
+
+
+def tables_read(tokens: Tokens) -> tuple[TableName, ...]:
+    """Every table that a query or statement reads, subqueries included, common table expressions left out."""
+    common = {
+        tokens[name].name for at, token in enumerate(tokens) if token.upper == "WITH" for name in _names(tokens, at)
+    }
+    return tuple(table for table in _scan(tokens) if not (len(table.path) == 1 and table.name in common))
+
+
+def own_name(path: tuple[str, ...]) -> str | None:
+    """The name of a table of the default database; None for one of another catalog or database."""
+    return path[-1] if path[:-1] in ((), ("default_database",), ("default_catalog", "default_database")) else None
+
+
+def _names(tokens: Tokens, at: int) -> Iterator[int]:
+    """The positions of the names that the WITH at ``at`` gives to queries."""
+    at += 1
+    while at + 1 < len(tokens) and tokens[at].is_name():
+        name, at = at, at + 1
+        if tokens[at].is_mark("("):
+            at = closing(tokens, at) + 1
+        if at + 1 >= len(tokens) or tokens[at].upper != "AS" or not tokens[at + 1].is_mark("("):
+            return
+        yield name
+        at = closing(tokens, at + 1) + 1
+        if at >= len(tokens) or not tokens[at].is_mark(","):
+            return
+        at += 1
+
+
+def _scan(tokens: Tokens) -> Iterator[TableName]:
+    levels = [_Level()]
+    at = 0
+    while at < len(tokens):
+        token, word, level = tokens[at], tokens[at].upper, levels[-1]
+        following = tokens[at + 1] if at + 1 < len(tokens) else None
+        if word == "MATCH_RECOGNIZE" and following is not None and following.is_mark("("):
+            at = closing(tokens, at + 1)
+        elif token.is_mark("("):
+            nested = level.table_next and following is not None and following.upper not in _QUERY
+            level.table_next = False
+            levels.append(_Level(nested, nested, nested))
+        elif token.is_mark(")"):
+            levels = levels[:-1] or [_Level()]
+        elif word == "SELECT":
+            levels[-1] = _Level(select=True)
+        elif word == "FROM" and level.select and not _distinct_from(tokens, at):
+            level.within_from = level.table_next = True
+        elif word == "JOIN" or (token.is_mark(",") and level.within_from):
+            level.table_next = True
+        elif word in _ENDS_FROM or word in _SETS:
+            level.within_from = level.table_next = False
+        elif (word == "TABLE" and following is not None and following.is_name()) or (
+            level.table_next and token.is_name() and word != "LATERAL"
+        ):
+            start = at + 1 if word == "TABLE" and following is not None and following.is_name() else at
+            path, end = read_path(tokens, start)
+            if not (end < len(tokens) and tokens[end].is_mark("(")):
+                yield TableName(path, tokens[start])
+            at, level.table_next = end - 1, False
+        at += 1
+
+
+def _distinct_from(tokens: Tokens, at: int) -> bool:
+    """``IS [NOT] DISTINCT FROM``, which begins no FROM clause."""
+    return at >= 2 and tokens[at - 1].upper == "DISTINCT" and tokens[at - 2].upper in ("IS", "NOT")
+
+
+def columns_yielded(tokens: Tokens, known: Mapping[str, Columns]) -> Columns:
+    """The named columns of a query, in order; an expression without a name is left out. None when a star hides them.
+
+    ``known`` gives the columns of the tables and views that there are, by their own names.
+    """
+    tokens = _unwrapped(tokens)
+    scope: dict[str, Columns] = dict(known)
+    if tokens and tokens[0].upper == "WITH":
+        for position in _names(tokens, 0):
+            scope[tokens[position].name] = _common_columns(tokens, position, scope)
+        tokens = _after_common(tokens)
+        return columns_yielded(tokens, scope) if tokens else None
+    tokens = _first_of_sets(tokens)
+    if tokens and tokens[0].is_mark("("):
+        return columns_yielded(tokens, scope) if closing(tokens, 0) == len(tokens) - 1 else None
+    found = _select(tokens)
+    if found is None:
+        return None
+    items, source = found
+    columns: list[str] = []
+    for item in items:
+        if item and item[-1].is_mark("*"):
+            inner = _star(item, source, scope)
+            if inner is None:
+                return None
+            columns += inner
+        elif (name := _item_name(item)) is not None:
+            columns.append(name)
+    return tuple(columns)
+
+
+def column_count(tokens: Tokens, known: Mapping[str, Columns]) -> int | None:
+    """How many columns a query yields, named or not; None when a star hides them or the query is not a SELECT."""
+    tokens = _unwrapped(tokens)
+    if tokens and tokens[0].upper == "WITH":
+        tokens = _after_common(tokens)
+    tokens = _first_of_sets(_unwrapped(tokens))
+    found = _select(tokens)
+    if found is None:
+        return None
+    items, source = found
+    if not any(item and item[-1].is_mark("*") for item in items):
+        return len(items)
+    return None if source is None or len(items) != 1 else _known_count(source, known)
+
+
+def _known_count(source: Tokens, known: Mapping[str, Columns]) -> int | None:
+    path, end = read_path(source, 0)
+    columns = known.get(own_name(path) or "") if path and end == len(source) else None
+    return len(columns) if columns is not None else None
+
+
+def plain_columns(tokens: Tokens) -> tuple[PlainColumn, ...]:
+    """The selected columns that are plain names, where the query reads one table and nothing else."""
+    tokens = _unwrapped(tokens)
+    if not tokens or tokens[0].upper != "SELECT" or len(_first_of_sets(tokens)) != len(tokens):
+        return ()
+    found = _select(tokens)
+    items, source = found if found is not None else ([], None)
+    if source is None:
+        return ()
+    path, end = read_path(source, 0)
+    rest = [token for token in source[end:] if token.upper != "AS"]
+    if not path or len(rest) > 1 or (rest and not rest[0].is_name()):
+        return ()
+    table, alias = TableName(path, source[0]), rest[0].name if rest else path[-1]
+    return tuple(column for item in items if (column := _plain_column(item, table, alias)) is not None)
+
+
+def _plain_column(item: Tokens, table: TableName, alias: str) -> PlainColumn | None:
+    bare = item[:-2] if len(item) > 2 and item[-2].upper == "AS" else item
+    path, end = read_path(bare, 0)
+    if not path or end != len(bare) or (bare[0].kind is Kind.WORD and bare[0].text.lower() in RESERVED):
+        return None
+    if len(path) == 1:
+        return PlainColumn(table, path[0], bare[0])
+    return PlainColumn(table, path[1], bare[2]) if path[0] == alias else None
+
+
+def _unwrapped(tokens: Tokens) -> Tokens:
+    while tokens and tokens[0].is_mark("(") and closing(tokens, 0) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _after_common(tokens: Tokens) -> Tokens:
+    last = list(_names(tokens, 0))
+    if not last:
+        return ()
+    at = last[-1] + 1
+    while at < len(tokens) and tokens[at].upper != "AS":
+        at = closing(tokens, at) + 1 if tokens[at].is_mark("(") else at + 1
+    return tokens[closing(tokens, at + 1) + 1 :]
+
+
+def _common_columns(tokens: Tokens, name: int, scope: Mapping[str, Columns]) -> Columns:
+    at = name + 1
+    if tokens[at].is_mark("("):
+        end = closing(tokens, at)
+        return tuple(item[0].name for item in split_list(tokens[at + 1 : end]) if item)
+    return columns_yielded(tokens[at + 2 : closing(tokens, at + 1)], scope)
+
+
+def _first_of_sets(tokens: Tokens) -> Tokens:
+    depth = 0
+    for position, token in enumerate(tokens):
+        depth += token.is_mark("(", "[", "{") - token.is_mark(")", "]", "}")
+        if depth == 0 and token.upper in _SETS:
+            return tokens[:position]
+    return tokens
+
+
+def _select(tokens: Tokens) -> tuple[list[tuple[Token, ...]], Tokens | None] | None:
+    """The items of a SELECT and the tokens of its FROM clause (None without one); None when it is no SELECT."""
+    if not tokens or tokens[0].upper != "SELECT":
+        return None
+    start = 2 if len(tokens) > 1 and tokens[1].upper in ("DISTINCT", "ALL") else 1
+    depth, begin = 0, None
+    for position in range(start, len(tokens)):
+        token = tokens[position]
+        if depth == 0 and token.upper == "FROM" and begin is None and not _distinct_from(tokens, position):
+            begin = position
+        elif depth == 0 and begin is not None and token.upper in _ENDS_FROM:
+            return split_list(tokens[start:begin]), tokens[begin + 1 : position]
+        elif depth == 0 and begin is None and token.upper in ("WHERE", "ORDER", "LIMIT"):
+            return split_list(tokens[start:position]), None
+        depth += token.is_mark("(", "[", "{") - token.is_mark(")", "]", "}")
+    if begin is None:
+        return split_list(tokens[start:]), None
+    return split_list(tokens[start:begin]), tokens[begin + 1 :]
+
+
+def _item_name(item: Tokens) -> str | None:
+    if not item or not item[-1].is_name():
+        return None
+    if len(item) == 1 or item[-2].upper == "AS" or item[-2].is_mark("."):
+        return item[-1].name
+    before = item[-2]
+    operand = before.is_mark(")", "]") if before.kind is Kind.MARK else before.upper not in _INFIX
+    quoted = item[-1].kind is Kind.NAME
+    return item[-1].name if operand and (quoted or item[-1].text.lower() not in RESERVED) else None
+
+
+def _star(item: Tokens, source: Tokens | None, scope: Mapping[str, Columns]) -> Columns:
+    """The columns of ``*`` or ``alias.*`` where the FROM clause holds one single thing that is known."""
+    if source is None or not source:
+        return None
+    base, rest = _source_columns(source, scope)
+    names = [token for token in rest if token.upper != "AS"]
+    if len(names) > 1 or (names and not names[0].is_name()):
+        return None
+    if len(item) > 1 and names and item[0].name != names[0].name:
+        return None
+    return base
+
+
+def _source_columns(source: Tokens, scope: Mapping[str, Columns]) -> tuple[Columns, Tokens]:
+    """The columns of the first thing in a FROM clause, and what follows it."""
+    if source[0].is_mark("("):
+        end = closing(source, 0)
+        return columns_yielded(source[1:end], scope), source[end + 1 :]
+    if source[0].upper == "TABLE" and len(source) > 1 and source[1].is_mark("("):
+        end = closing(source, 1)
+        return _window_columns(source[2:end], scope), source[end + 1 :]
+    if source[0].upper in _WINDOWS and len(source) > 1 and source[1].is_mark("("):
+        end = closing(source, 1)
+        return _window_columns(source[: end + 1], scope), source[end + 1 :]
+    path, end = read_path(source, 0)
+    return (scope.get(own_name(path) or "") if path else None), source[end:]
+
+
+def _window_columns(call: Tokens, scope: Mapping[str, Columns]) -> Columns:
+    if not call or call[0].upper not in _WINDOWS:
+        return None
+    tables = tables_read(call)
+    columns = scope.get(own_name(tables[0].path) or "") if len(tables) == 1 else None
+    return (*columns, *_WINDOW_COLUMNS) if columns is not None else None
