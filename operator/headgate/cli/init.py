@@ -13,8 +13,8 @@ import typer
 
 from headgate.api.load import load_modeldeployments
 from headgate.api.quantities import parse_bytes
+from headgate.api.reserved import identifier
 from headgate.cli.console import plural, say, tell
-from headgate.cli.reserved import identifier
 from headgate.cli.scaffold import KEY, Feeding, OutputColumn, plan_feeding, plan_outputs, resource_name
 from headgate.cli.trial import try_model
 from headgate.errors import HeadgateError

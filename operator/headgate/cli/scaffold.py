@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.api.expressions import Call, Expression, Function, Output
-from headgate.cli.reserved import identifier
+from headgate.api.reserved import identifier
 from headgate.models.signature import ModelInfo, TensorInfo
 
 MOST_COLUMNS = 32

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 STAGES = ("verify", "load", "smoke", "plan", "ready", "wait", "execute")
 
@@ -150,7 +151,7 @@ def environment(speaker):
     print(
         json.dumps({name: os.environ.get(name) for name in ("JAVA_HOME", "PYTHONPATH", "FLINK_HOME")}), file=sys.stderr
     )
-    print("cwd " + os.getcwd(), file=sys.stderr)
+    print(f"cwd {Path.cwd()}", file=sys.stderr)
     print("argv " + json.dumps(sys.argv[1:]), file=sys.stderr)
     finish(speaker)
 

@@ -21,9 +21,13 @@ def child(folder: Path, scenario: str) -> Child:
     return Child((sys.executable, str(FAKE), scenario), dict(os.environ), folder, folder / "logs" / "run.log")
 
 
+def ignored(count: int) -> None:
+    """Nobody presses Ctrl-C here."""
+
+
 def run(folder: Path, scenario: str, patience: Patience | None = None) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
-    return run_child(child(folder, scenario), events.append, patience=patience), events
+    return run_child(child(folder, scenario), events.append, ignored, patience), events
 
 
 def interrupting(folder: Path, scenario: str, patience: Patience) -> tuple[Outcome, list[int]]:
@@ -137,11 +141,11 @@ def test_nothing_of_the_group_is_left_when_the_listener_breaks(tmp_path: Path) -
             raise Broken
 
     with pytest.raises(Broken):
-        run_child(child(tmp_path, "leave_children"), on_event, patience=Patience(leave=0.3))
+        run_child(child(tmp_path, "leave_children"), on_event, ignored, Patience(leave=0.3))
     assert not group_alive(groups[0])
 
 
 def test_a_program_that_is_not_there_is_missing(tmp_path: Path) -> None:
     nothing = Child((str(tmp_path / "python"),), {}, tmp_path, tmp_path / "log")
     with pytest.raises(ToolMissing, match=r"python cannot be started: No such file or directory\."):
-        run_child(nothing, lambda event: None)
+        run_child(nothing, lambda event: None, ignored)
