@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from headgate.api.model import ModelSpec
 from headgate.api.names import did_you_mean, listing
 from headgate.api.problems import Problem
+from headgate.api.resources import ModelDeployment
+from headgate.api.sqlschema import read_schema
 from headgate.models.check_constants import constant_problem
 from headgate.models.check_outputs import output_problems
 from headgate.models.signature import ModelInfo, ModelSignature, TensorInfo
@@ -29,6 +31,12 @@ class InputColumns:
     """The key column; it feeds an input only where it is named."""
     nested: frozenset[str] = field(default_factory=frozenset)
     """Columns known to be rows or arrays, which give more than one element."""
+
+
+def check_deployment(deployment: ModelDeployment, info: ModelInfo) -> tuple[str, ...]:
+    """Every problem of a whole resource with its model, the columns being those that its SQL tells."""
+    spec = deployment.spec
+    return check_against_signature(spec.model, info, read_schema(spec).input_columns, key=spec.pipeline.key)
 
 
 def check_against_signature(

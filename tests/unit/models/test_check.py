@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from headgate.api.model import ModelSpec
-from headgate.models.check import InputColumns, check_against_signature, signature_problems
+from headgate.api.resources import ModelDeployment
+from headgate.models.check import InputColumns, check_against_signature, check_deployment, signature_problems
 from headgate.models.signature import ModelInfo, ModelSignature, TensorInfo
 
 FEATURES = tuple(f"f{number}" for number in range(12))
@@ -161,3 +162,27 @@ def test_all_mistakes_are_named_at_once() -> None:
 def test_rows_and_arrays_among_the_columns_are_not_counted() -> None:
     spec = ModelSpec.model_validate({"uri": "m.onnx", "inputs": {"dense_input": ["a", "rest"]}})
     assert signature_problems(spec, DENSE, InputColumns(("id", "a", "rest"), "id", frozenset({"rest"}))) == ()
+
+
+def test_a_whole_resource_is_checked_with_the_columns_of_its_sql() -> None:
+    deployment = ModelDeployment.model_validate(
+        {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": "churn"},
+            "spec": {
+                "model": {"uri": "m.onnx"},
+                "pipeline": {
+                    "tables": "CREATE TABLE t (id INT, a FLOAT, b FLOAT) WITH ('connector' = 'datagen')",
+                    "input": "SELECT * FROM t",
+                    "key": "id",
+                    "output": "INSERT INTO o SELECT * FROM scored",
+                },
+            },
+        }
+    )
+    info = ModelInfo(8, (("", 17),), "", (), DENSE, (), 0, "sha256:", (), 0, 0)
+    assert check_deployment(deployment, info) == (
+        'spec.model.inputs.dense_input: input "dense_input" wants 12 columns (dense_input: float32[N, 12]), '
+        "spec.pipeline.input has 2 beside the key",
+    )
