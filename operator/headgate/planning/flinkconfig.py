@@ -55,11 +55,11 @@ class RunPlace:
 
 def render_flink_config(flink: FlinkSpec, place: RunPlace) -> str:
     """``config.yaml`` for a run: one flat key a line, sorted."""
-    options = _proposed(flink) | dict(flink.config) | _required(flink, place)
+    options = _proposed() | dict(flink.config) | _required(flink, place)
     return yaml.safe_dump(dict(sorted(options.items())), default_flow_style=False, width=10_000)
 
 
-def _proposed(flink: FlinkSpec) -> dict[str, str]:
+def _proposed() -> dict[str, str]:
     return {
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",

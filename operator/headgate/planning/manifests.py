@@ -252,7 +252,7 @@ def _pod(run: RunSpec, component: str, container: Manifest, restart_policy: str)
 def _volumes(run: RunSpec) -> tuple[tuple[Manifest, Manifest], ...]:
     """Pairs of a volume and its mount."""
     storage = run.flink.storage
-    pairs = [
+    pairs: list[tuple[Manifest, Manifest]] = [
         ({"name": "tmp", "emptyDir": {}}, {"name": "tmp", "mountPath": "/tmp"}),
         (
             {"name": "flink", "configMap": {"name": f"{run.name}-flink"}},
