@@ -15,7 +15,8 @@ from headgate.api.validation import examine
 from headgate.cli.console import OutputFormat, plural, say, say_json
 from headgate.cli.sources import Source, SourceUnreadable, read_source
 from headgate.errors import HeadgateError, InvalidResource
-from headgate.local.jobfolder import read_labels, read_local_model
+from headgate.local.jobfolder import find_module, read_labels, read_local_model
+from headgate.models.check import check_deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,16 @@ def _examine_artifacts(source: Source, deployment: ModelDeployment) -> Iterator[
     """Problems of the model and of what lies beside it; a model that is elsewhere is not fetched."""
     if scheme_of(deployment.spec.model.uri) not in ("", "file"):
         return
-    for read in (read_local_model, read_labels):
+    name = deployment.metadata.name
+    try:
+        model = read_local_model(deployment, source.base)
+    except HeadgateError as error:
+        yield Finding(source.label, name, "error", error.reason, f"spec.model: {error}")
+    else:
+        for problem in check_deployment(deployment, model.info):
+            yield Finding(source.label, name, "error", InvalidResource.reason, problem)
+    for read in (read_labels, find_module):
         try:
             read(deployment, source.base)
         except HeadgateError as error:
-            yield Finding(source.label, deployment.metadata.name, "error", error.reason, f"spec.model: {error}")
+            yield Finding(source.label, name, "error", error.reason, str(error))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from headgate.api.quantities import parse_bytes
 from headgate.api.resources import ModelDeployment
-from headgate.errors import HeadgateError, ModelRefused
+from headgate.errors import HeadgateError, InvalidResource, ModelRefused
+from headgate.models.check import check_deployment
 from headgate.models.local import resolve_local
 from headgate.models.reader import read_model
 from headgate.models.signature import ModelInfo
@@ -91,9 +92,12 @@ def read_labels(deployment: ModelDeployment, base: Path) -> tuple[str, ...]:
 def write_job_folder(deployment: ModelDeployment, base: Path, folder: Path) -> JobFolder:
     """Fill ``folder`` (made if need be; what it holds of an earlier job is replaced) for ``deployment``.
 
-    Raises ``ModelRefused`` or ``FileMissing``; nothing is written before everything could be read.
+    Raises ``ModelRefused``, ``FileMissing``, or ``InvalidResource`` with everything in which the resource does not fit the
+    model; nothing is written before all that is known.
     """
     model = read_local_model(deployment, base)
+    if problems := check_deployment(deployment, model.info):
+        raise InvalidResource(problems, name=deployment.metadata.name)
     labels = read_labels(deployment, base)
     module = find_module(deployment, base)
     resolved = ResolvedModel(
