@@ -1,0 +1,205 @@
+"""Flink's REST API, as far as a rollout needs it: the one door to a running job.
+
+Every call is one request and a typed answer; nothing here waits, retries or decides. Source: Flink 2.3, REST API reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from headgate.flink.errors import FlinkRefused, FlinkUnreachable
+
+_LONGEST_CAUSE = 500
+
+
+class JobState(StrEnum):
+    """Flink's job states."""
+
+    INITIALIZING = "INITIALIZING"
+    CREATED = "CREATED"
+    RUNNING = "RUNNING"
+    FAILING = "FAILING"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELED = "CANCELED"
+    FINISHED = "FINISHED"
+    RESTARTING = "RESTARTING"
+    SUSPENDED = "SUSPENDED"
+    RECONCILING = "RECONCILING"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its cluster sees it. ``running`` tasks of ``total``; a job RUNNING with tasks initialising scores nothing yet."""
+
+    id: str
+    name: str
+    state: JobState
+    running: int
+    total: int
+
+    @property
+    def scores(self) -> bool:
+        """Whether every task runs."""
+        return self.state is JobState.RUNNING and self.total > 0 and self.running == self.total
+
+
+@dataclass(frozen=True, slots=True)
+class SavepointRequest:
+    """How a savepoint that was asked for is doing. ``path`` where it is complete, ``failure`` where it failed."""
+
+    done: bool
+    path: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Counts since the job's start, and the path of the newest complete one (empty: none)."""
+
+    completed: int
+    failed: int
+    newest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """One task of the job graph."""
+
+    id: str
+    name: str
+    parallelism: int
+    records_in: int
+    records_out: int
+
+
+class FlinkRest:
+    """A client of one run's JobManager. ``base``: ``http://<service>:8081``."""
+
+    def __init__(self, base: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(base_url=base, timeout=timeout_s, transport=transport, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def job(self) -> Job | None:
+        """The cluster's one job; None before main() has submitted it."""
+        jobs = self._call("GET", "/jobs/overview")["jobs"]
+        if not jobs:
+            return None
+        newest = max(jobs, key=lambda job: int(job["start-time"]))
+        tasks = newest["tasks"]
+        running = int(tasks["running"]) + int(tasks["finished"])
+        return Job(newest["jid"], newest["name"], JobState(newest["state"]), running, int(tasks["total"]))
+
+    def stop(self, job_id: str, folder: str, *, drain: bool = False) -> str:
+        """Ask for a stop with savepoint below ``folder``; gives the request's id."""
+        body = {"targetDirectory": folder, "drain": drain, "formatType": "CANONICAL"}
+        return str(self._call("POST", f"/jobs/{job_id}/stop", body)["request-id"])
+
+    def savepoint(self, job_id: str, folder: str) -> str:
+        """Ask for a savepoint while the job runs on; gives the request's id."""
+        body = {"target-directory": folder, "cancel-job": False, "formatType": "CANONICAL"}
+        return str(self._call("POST", f"/jobs/{job_id}/savepoints", body)["request-id"])
+
+    def savepoint_request(self, job_id: str, request_id: str) -> SavepointRequest:
+        """How a stop or savepoint that was asked for is doing."""
+        answer = self._call("GET", f"/jobs/{job_id}/savepoints/{request_id}")
+        if answer["status"]["id"] != "COMPLETED":
+            return SavepointRequest(done=False)
+        operation = answer.get("operation") or {}
+        # A savepoint that failed is COMPLETED as well: only a location says that there is one.
+        if operation.get("location"):
+            return SavepointRequest(done=True, path=str(operation["location"]))
+        trace = str((operation.get("failure-cause") or {}).get("stack-trace", "the savepoint failed without a cause"))
+        return SavepointRequest(done=True, failure=sentence_of(trace))
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel without a savepoint."""
+        self._call("PATCH", f"/jobs/{job_id}?mode=cancel")
+
+    def checkpoints(self, job_id: str) -> Checkpoints:
+        """Counts and the newest complete checkpoint."""
+        answer = self._call("GET", f"/jobs/{job_id}/checkpoints")
+        counts = answer["counts"]
+        newest = ((answer.get("latest") or {}).get("completed") or {}).get("external_path", "")
+        return Checkpoints(int(counts["completed"]), int(counts["failed"]), str(newest))
+
+    def failure(self, job_id: str) -> str:
+        """The newest exception of the job as one sentence; empty where there is none."""
+        entries = (self._call("GET", f"/jobs/{job_id}/exceptions?maxExceptions=1").get("exceptionHistory") or {}).get(
+            "entries"
+        ) or []
+        return sentence_of(str(entries[0].get("stacktrace", ""))) if entries else ""
+
+    def vertices(self, job_id: str) -> tuple[Vertex, ...]:
+        """The tasks of the job graph with their counts."""
+        found = self._call("GET", f"/jobs/{job_id}")["vertices"]
+        return tuple(
+            Vertex(
+                v["id"],
+                v["name"],
+                int(v["parallelism"]),
+                int(v["metrics"]["read-records"]),
+                int(v["metrics"]["write-records"]),
+            )
+            for v in found
+        )
+
+    def metrics(self, job_id: str, vertex_id: str, names: tuple[str, ...]) -> Mapping[str, float]:
+        """Sums over a task's subtasks, by metric name; what is not known is left out."""
+        query = ",".join(names)
+        answer = self._call("GET", f"/jobs/{job_id}/vertices/{vertex_id}/subtasks/metrics?get={query}&agg=sum")
+        return {item["id"]: float(item["sum"]) for item in answer if "sum" in item}
+
+    def rescale(self, job_id: str, parallelism: int) -> None:
+        """Ask the adaptive scheduler for another parallelism of every task."""
+        wanted = {"parallelism": {"lowerBound": 1, "upperBound": parallelism}}
+        self._call("PUT", f"/jobs/{job_id}/resource-requirements", {v.id: wanted for v in self.vertices(job_id)})
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        try:
+            answer = self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise FlinkUnreachable(
+                f"Flink does not answer {method} {path}: {error or type(error).__name__}."
+            ) from error
+        if answer.status_code in {502, 503, 504}:
+            raise FlinkUnreachable(f"Flink is not ready for {method} {path}: {answer.status_code}.")
+        if answer.is_error:
+            raise FlinkRefused(f"Flink refused {method} {path} ({answer.status_code}): {_errors(answer)}")
+        return answer.json() if answer.content else {}
+
+
+def _errors(answer: httpx.Response) -> str:
+    try:
+        errors = answer.json().get("errors", [])
+    except ValueError:
+        errors = [answer.text]
+    return sentence_of("\n".join(str(e) for e in errors)) or "no reason given."
+
+
+def sentence_of(trace: str) -> str:
+    """A Java stack trace's innermost cause, or of a Python worker's traceback what was raised; one line, at most 500 characters."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    raised = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Refused|Unusable|Failure): ", line)]
+    chosen = (
+        raised[-1]
+        if "Traceback (most recent call last)" in trace and raised
+        else (causes or lines or [""])[-1 if causes else 0]
+    )
+    text = re.sub(r"^(?:[A-Za-z_][\w$]*\.)+[\w$]+: ", "", chosen)
+    return text if len(text) <= _LONGEST_CAUSE else text[: _LONGEST_CAUSE - 1] + "…"
