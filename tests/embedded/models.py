@@ -18,15 +18,15 @@ def save(
     path: Path,
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, tuple[int, Shape]],
-    outputs: Mapping[str, tuple[int, Shape | None]],
+    outputs: Mapping[str, tuple[int, Shape]],
     weights: Mapping[str, np.ndarray[Any, Any]] | None = None,
 ) -> Path:
-    """Write a checked model of these nodes; a shape of None leaves an output's shape open."""
+    """Write a checked model of these nodes; a dimension with a name, or None, is free."""
     graph = helper.make_graph(
         list(nodes),
         "test",
         [helper.make_tensor_value_info(n, t, list(s)) for n, (t, s) in inputs.items()],
-        [helper.make_tensor_value_info(n, t, None if s is None else list(s)) for n, (t, s) in outputs.items()],
+        [helper.make_tensor_value_info(n, t, list(s)) for n, (t, s) in outputs.items()],
         [numpy_helper.from_array(v, n) for n, v in (weights or {}).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

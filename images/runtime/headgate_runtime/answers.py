@@ -71,6 +71,9 @@ def plan_answers(
                 raise MappingRefused(
                     f"spec.model.outputs.{column}: the model has no output {name!r}. {nearest(name, tuple(names))}"
                 )
+        # A trailing dimension of one, as regressors give, is a scalar to everyone who reads the answer.
+        single = {n for n, v in sample.items() if v.ndim == 2 and v.shape[1] == 1}
+        expression = expressions.flattened(expression, single)
         try:
             value = expressions.evaluate(expression, sample, labels)
         except (IndexError, ValueError) as error:
@@ -116,6 +119,10 @@ def values_of(
         else:
             parts = (value,)
         for field, part in zip(answer.fields, parts, strict=True):
+            if part.ndim != 1 + field.sql_type.count("ARRAY<"):
+                raise ValueError(
+                    f"column {field.name!r} is {field.sql_type}, this batch gave it the shape {list(part.shape)}"
+                )
             values[field.name] = column_of(part)
     return values
 

@@ -13,8 +13,8 @@ Functions, all along the last axis: ``argmax``, ``max``, ``softmax``, ``sigmoid`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,10 +36,14 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A model output by name, with an optional index into the dimensions after the batch."""
+    """A model output by name, with an optional index into the dimensions after the batch.
+
+    ``flat``: the output has one number a row in a dimension of its own ([n, 1]), and is read as [n].
+    """
 
     name: str
     index: tuple[int, ...] = ()
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +173,24 @@ def outputs_of(expression: Expression) -> set[str]:
     return {expression.name} if isinstance(expression, Output) else outputs_of(expression.argument)
 
 
+def flattened(expression: Expression, names: Set[str]) -> Expression:
+    """The expression with the outputs ``names``, where read without an index, as one number a row."""
+    if isinstance(expression, Call):
+        return replace(expression, argument=flattened(expression.argument, names))
+    return replace(expression, flat=expression.name in names and not expression.index)
+
+
 def evaluate(expression: Expression, outputs: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> np.ndarray | TopK:
     """The expression's values for a batch: [n], [n, ...] or :class:`TopK`; outputs are [n, ...] by name."""
     if isinstance(expression, Output):
         values = outputs[expression.name]
         if expression.index:
             return values[(slice(None), *expression.index)]
-        # A fixed trailing dimension of one, as regressors give, is a scalar to everyone who reads the answer.
-        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        if not expression.flat:
+            return values
+        if values.ndim != 2 or values.shape[1] != 1:
+            raise ValueError(f"output {expression.name!r} gave {list(values.shape[1:])} numbers a row instead of one")
+        return values[:, 0]
     argument = evaluate(expression.argument, outputs, labels)
     assert isinstance(argument, np.ndarray), "topk comes last, the parser sees to it"
     return _apply(expression, argument, labels)

@@ -132,18 +132,14 @@ class Mapping:
 def _in_range(data: np.ndarray, dtype: np.dtype, column: str, errors: dict[int, RowError]) -> np.ndarray:
     """``data`` with blanks for what ``dtype`` cannot hold; such rows are errors."""
     if dtype.kind == "f":
-        low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+        low, high = int(np.finfo(dtype).min), int(np.finfo(dtype).max)
         with np.errstate(over="ignore", invalid="ignore"):
             out = np.isinf(data.astype(dtype)) & np.isfinite(data)
     else:
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         out = (data < low) | (data > high)
     for row in np.flatnonzero(out):
-        detail = (
-            f"{data[row]} does not fit {dtype.name} ({low:g} to {high:g})"
-            if dtype.kind == "f"
-            else (f"{data[row]} does not fit {dtype.name} ({low} to {high})")
-        )
+        detail = f"{data[row]} does not fit {dtype.name} ({low} to {high})"
         errors.setdefault(int(row), RowError(DeadLetterReason.OUT_OF_RANGE, column, detail))
     return np.where(out, np.zeros(1, data.dtype), data)
 
@@ -215,7 +211,7 @@ def _usable(tensor: TensorSpec, column: Column) -> bool:
     leaf = column
     while leaf.element is not None:
         leaf = leaf.element
-    return column.root == "ROW" or plan_feed(tensor.dtype, leaf.root) is not None
+    return (column.root == "ROW" and bool(column.fields)) or plan_feed(tensor.dtype, leaf.root) is not None
 
 
 def _arguments(tensor: TensorSpec, chosen: tuple[Column, ...]) -> list[Argument]:
@@ -227,7 +223,7 @@ def _arguments(tensor: TensorSpec, chosen: tuple[Column, ...]) -> list[Argument]
                     f"input {tensor.name!r}: array column {column.name!r} must feed it alone, not beside {len(chosen) - 1} others."
                 )
             fed.append(_array_argument(tensor, column))
-        elif column.root == "ROW":
+        elif column.root == "ROW" and column.fields:
             fed.extend(_scalar_argument(tensor, f, f"{column.quoted}.{f.quoted}", column.name) for f in column.fields)
         else:
             fed.append(_scalar_argument(tensor, column, column.quoted, column.name))
@@ -277,9 +273,14 @@ def _check_width(tensor: TensorSpec, fed: list[Argument]) -> None:
     width = len(fed)
     known = int(np.prod([d for d in wanted if d is not None], dtype=np.int64))
     free = wanted.count(None)
-    fits = width == known if not free else free == 1 and known > 0 and width % known == 0
+    fits = width == known if not free else known > 0 and width % known == 0
+    if free > 1:
+        raise MappingRefused(
+            f"input {tensor.name!r} ({describe(tensor)}) has {free} dimensions that plain columns do not decide. "
+            "Feed it one ARRAY column, or export the model with fixed dimensions."
+        )
     if not fits:
-        number = str(known) if not free else f"a multiple of {known}" if free == 1 else "an array column instead of"
+        number = f"a multiple of {known}" if free else str(known)
         raise MappingRefused(
             f"input {tensor.name!r} wants {number} columns ({describe(tensor)}), it would get {width}: "
             f"{', '.join(a.column for a in fed)}. List the right ones, in order, in spec.model.inputs.{tensor.name}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 from headgate_runtime.contract import ModelJob
 from headgate_runtime.dtypes import ORT_TO_NUMPY
 from headgate_runtime.errors import ModelUnusable, Stage
-from headgate_runtime.mapping import TensorSpec
+from headgate_runtime.mapping import TensorSpec, describe
+
+Feeds = dict[str, np.ndarray]
+"""Tensors by input or output name."""
 
 _CHUNK = 1 << 20
+_FREE_SIZES = (8, 2, 64, 224, 1)
 
 MODEL_ERRORS: tuple[type[Exception], ...] = (
     *(v for v in vars(_state).values() if isinstance(v, type) and issubclass(v, Exception)),
@@ -78,7 +82,9 @@ class Model:
 
     def run_raw(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs exactly as onnxruntime gives them; for recurrent models, whose state has shapes of its own."""
-        return dict(zip(self.output_names, self.session.run(self.output_names, feeds | self.constants), strict=True))
+        scalars = {t.name for t in self.inputs if t.shape == ()}
+        feeds = {k: v.reshape(()) if k in scalars else v for k, v in feeds.items()} | self.constants
+        return dict(zip(self.output_names, self.session.run(self.output_names, feeds), strict=True))
 
     def _padded(self, feeds: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
         rows = len(next(iter(feeds.values())))
@@ -87,9 +93,6 @@ class Model:
         return {name: values[:rows] for name, values in self._checked(feeds, size).items()}
 
     def _checked(self, feeds: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
-        scalars = {t.name for t in self.inputs if t.shape == ()}
-        if scalars:
-            feeds = {k: v[0] if k in scalars else v for k, v in feeds.items()}
         outputs = self.run_raw(feeds)
         for name, values in outputs.items():
             if not isinstance(values, np.ndarray):
@@ -146,7 +149,12 @@ def _constant(name: str, value: Any, inputs: tuple[TensorSpec, ...]) -> np.ndarr
         raise ModelUnusable(
             f"spec.model.constants names {name!r}, which is no input of the model ({', '.join(t.name for t in inputs)})."
         )
-    array = np.asarray(value, dtype=tensor.dtype)
+    try:
+        array = np.asarray(value, dtype=tensor.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ModelUnusable(
+            f"spec.model.constants.{name} does not fit the model's input, {describe(tensor)}: {first_line(error)}."
+        ) from error
     if array.ndim == 0 and tensor.shape and all(d in (1, None) for d in tensor.shape):
         array = array.reshape((1,) * len(tensor.shape))
     return array
@@ -162,33 +170,50 @@ def _fixed_batch(fed: list[TensorSpec], job: ModelJob) -> int | None:
     return sizes.pop() if sizes else None
 
 
-def smoke_feeds(model: Model, rows: int = 2) -> dict[str, np.ndarray]:
-    """A batch of zeros (empty strings) that has the model's shapes; free dimensions other than the batch are 1."""
+def smoke_feeds(model: Model, shapes: Mapping[str, tuple[int, ...]], free: int, rows: int = 2) -> Feeds:
+    """A batch of zeros (empty strings). ``shapes``: of one row, by input; elsewhere free dimensions are ``free``."""
     rows = model.fixed_batch or rows
     feeds = {}
     for tensor in model.inputs:
         if tensor.name in model.fed_otherwise:
             continue
-        shape = (rows, *(d if d is not None else 1 for d in tensor.shape[1:]))
-        feeds[tensor.name] = (
-            np.full(shape, "", dtype=object) if tensor.dtype.kind == "O" else np.zeros(shape, tensor.dtype)
-        )
+        row = shapes.get(tensor.name) or tuple(free if d is None else d for d in tensor.shape[1:])
+        blank = "" if tensor.dtype.kind == "O" else 0
+        feeds[tensor.name] = np.full((rows, *row), blank, dtype=tensor.dtype)
     return feeds
 
 
-def smoke(model: Model, feeds: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """Run one batch of blanks and give its outputs; raises :class:`ModelUnusable` with onnxruntime's reason."""
-    feeds = feeds if feeds is not None else smoke_feeds(model)
-    try:
-        if not model.job.state:
-            return model.run(feeds)
-        initial = {s.input: initial_state(model, s.input) for s in model.job.state}
-        outputs = model.run_raw(feeds | initial)
-    except MODEL_ERRORS as error:
-        raise ModelUnusable(
-            f"version {model.job.version} fails on a smoke batch of zeros: {first_line(error)}", stage=Stage.SMOKE
-        ) from error
+def smoke(model: Model, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Feeds:
+    """Run one batch of blanks and give its outputs; raises :class:`ModelUnusable` with onnxruntime's reason.
+
+    Where neither the model nor ``shapes`` (of one row, by input) decides a dimension, the first of a few sizes that the
+    model takes is used.
+    """
+    shapes = shapes or {}
+    undecided = [t for t in model.inputs if t.name not in model.fed_otherwise and t.name not in shapes]
+    sizes = _FREE_SIZES if any(None in t.shape[1:] for t in undecided) else _FREE_SIZES[:1]
+    problems: list[Exception] = []
+    for free in sizes:
+        try:
+            return _smoke_once(model, smoke_feeds(model, shapes, free))
+        except MODEL_ERRORS as error:
+            problems.append(error)
+    raise ModelUnusable(
+        f"version {model.job.version} fails on a smoke batch of zeros: {first_line(problems[0])}", stage=Stage.SMOKE
+    ) from problems[0]
+
+
+def _smoke_once(model: Model, feeds: Feeds) -> Feeds:
+    if not model.job.state:
+        return model.run(feeds)
+    outputs = model.run_raw(feeds | {s.input: initial_state(model, s.input) for s in model.job.state})
     for state in model.job.state:
+        if state.output not in outputs:
+            raise ModelUnusable(
+                f"spec.model.state names output {state.output!r}, which the model does not have "
+                f"({', '.join(model.output_names)}).",
+                stage=Stage.SMOKE,
+            )
         got = outputs[state.output].shape
         if got != state.shape:
             raise ModelUnusable(
@@ -196,6 +221,11 @@ def smoke(model: Model, feeds: dict[str, np.ndarray] | None = None) -> dict[str,
                 stage=Stage.SMOKE,
             )
     return outputs
+
+
+def has_free_shapes(model: Model) -> bool:
+    """Whether columns must decide a dimension before the model can run: then only the plan can smoke-test it."""
+    return any(None in t.shape[1:] for t in model.inputs if t.name not in model.fed_otherwise)
 
 
 def initial_state(model: Model, name: str) -> np.ndarray:

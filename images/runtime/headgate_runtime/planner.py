@@ -23,8 +23,8 @@ from headgate_runtime.columns import Column, literal, nearest, quote
 from headgate_runtime.contract import Job, ModelJob
 from headgate_runtime.errors import MappingRefused, PlanRefused
 from headgate_runtime.functions import register_module
-from headgate_runtime.mapping import Mapping, plan_mapping
-from headgate_runtime.model import Model, smoke, smoke_feeds
+from headgate_runtime.mapping import plan_mapping
+from headgate_runtime.model import Model, smoke
 from headgate_runtime.stateful import stateful_step
 from headgate_runtime.statements import split_statements
 from headgate_runtime.step import ERROR, PAST_LIMIT, ModelStep, StepPlan
@@ -75,7 +75,7 @@ def plan_step(job: Job, model: Model, columns: tuple[Column, ...], *, row_limit:
         fed_otherwise=model.fed_otherwise,
         nan_is_dead_letter=model.job.nan_is_dead_letter,
     )
-    sample = smoke(model, _sized(model, mapping))
+    sample = smoke(model, {p.tensor.name: p.row_shape for p in mapping.inputs if p.row_shape is not None})
     state = {s.output for s in model.job.state}
     names = tuple(n for n in model.output_names if n not in state)
     answers = plan_answers(dict(model.job.outputs), names, sample, model.job.labels)
@@ -94,16 +94,6 @@ def plan_step(job: Job, model: Model, columns: tuple[Column, ...], *, row_limit:
             f"spec.model.histogram: {histogram!r} is no numeric output column. {nearest(histogram, tuple(a.name for a in answers))}"
         )
     return StepPlan(model.job, mapping, answers, job.pipeline.fail_on_error, row_limit)
-
-
-def _sized(model: Model, mapping: Mapping) -> dict[str, object]:
-    """Smoke feeds whose free widths are those that the mapping will give."""
-    feeds = smoke_feeds(model)
-    for plan in mapping.inputs:
-        shape = plan.tensor.shape
-        if not plan.nested and len(shape) == 2 and shape[1] is None:
-            feeds[plan.tensor.name] = feeds[plan.tensor.name].repeat(plan.count, axis=1)
-    return feeds
 
 
 def _query(t_env: StreamTableEnvironment, text: str) -> Table:

@@ -22,6 +22,7 @@ from headgate_runtime.contract import ModelJob
 from headgate_runtime.errors import DeadLetterReason, MappingRefused, RuntimeFailure
 from headgate_runtime.mapping import Mapping, RowError
 from headgate_runtime.model import MODEL_ERRORS, POOL, Model, first_line
+from headgate_runtime.nested import Ragged
 from headgate_runtime.tally import Tally
 
 ERROR = "hg_error"
@@ -58,8 +59,7 @@ class Scorer:
         good = np.arange(total)
         if errors:
             good = np.delete(good, list(errors))
-        chosen = feeds if not errors else {k: v[good] for k, v in feeds.items()}
-        answers, good = self._run(chosen, good, errors)
+        answers, good = self._run_by_shape(feeds, good, total, errors)
         if errors and self.plan.fail_on_error:
             row, error = next(iter(errors.items()))
             raise RecordRefused(
@@ -77,6 +77,25 @@ class Scorer:
         if self.tally.wants_sample and len(good):
             self.tally.show(_first_rows(self.plan.mapping, values, good, answers))
         return spread, reasons
+
+    def _run_by_shape(
+        self, feeds: dict[str, np.ndarray | Ragged], rows: np.ndarray, total: int, errors: dict[int, RowError]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Answers for ``rows`` in their order; only rows whose tensors have one shape share a batch."""
+        ragged = [v.shapes() for v in feeds.values() if isinstance(v, Ragged)]
+        if not ragged:
+            dense = {k: v for k, v in feeds.items() if isinstance(v, np.ndarray)}
+            return self._run(dense if len(rows) == total else {k: v[rows] for k, v in dense.items()}, rows, errors)
+        groups: dict[Any, list[int]] = {}
+        for row in rows.tolist():
+            groups.setdefault(tuple(shapes[row] for shapes in ragged), []).append(row)
+        parts = [(self._blank(), rows[:0])]
+        for members in map(np.asarray, groups.values()):
+            chosen = {k: v.stacked(members) if isinstance(v, Ragged) else v[members] for k, v in feeds.items()}
+            parts.append(self._run(chosen, members, errors))
+        answers, scored = _joined(parts)
+        order = np.argsort(scored)
+        return {name: column[order] for name, column in answers.items()}, scored[order]
 
     def _run(
         self, feeds: dict[str, np.ndarray], rows: np.ndarray, errors: dict[int, RowError]

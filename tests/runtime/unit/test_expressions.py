@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from headgate_runtime.errors import MappingRefused
-from headgate_runtime.expressions import Expression, Output, TopK, evaluate, outputs_of, parse
+from headgate_runtime.expressions import Expression, Output, TopK, evaluate, flattened, outputs_of, parse
 
 CASES = json.loads((Path(__file__).parents[2] / "contract" / "expressions.json").read_text(encoding="utf-8"))
 LABELS = ("cat", "dog", "bird")
@@ -112,10 +112,15 @@ def test_topk_of_more_than_there_are_gives_all_and_puts_nan_last() -> None:
     assert value.indices.tolist() == [[2, 0, 1]]
 
 
-def test_an_output_of_one_column_is_a_number_and_one_of_more_is_a_vector() -> None:
-    assert _value("y", {"y": np.zeros((3, 1))}).shape == (3,)
-    assert _value("y", {"y": np.zeros((3, 2))}).shape == (3, 2)
-    assert _value("y", {"y": np.zeros((3, 1, 1))}).shape == (3, 1, 1)
+def test_an_output_planned_as_one_number_a_row_is_read_so_and_never_otherwise() -> None:
+    flat = flattened(parse("sigmoid(y)"), {"y"})
+    value = evaluate(flat, {"y": np.zeros((3, 1))}, ())
+    assert isinstance(value, np.ndarray)
+    assert value.shape == (3,)
+    assert _value("y", {"y": np.zeros((3, 1))}).shape == (3, 1)
+    with pytest.raises(ValueError, match=r"output 'y' gave \[2\] numbers a row instead of one"):
+        evaluate(flat, {"y": np.zeros((3, 2))}, ())
+    assert flattened(parse("y[0]"), {"y"}) == parse("y[0]")
 
 
 @pytest.mark.parametrize(
