@@ -10,7 +10,14 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
-from headgate.models.operators import assess_operators, assess_versions, newest_ir, newest_opset, runtime_operators
+from headgate.models.operators import (
+    OperatorFacts,
+    assess_operators,
+    assess_versions,
+    newest_ir,
+    newest_opset,
+    runtime_operators,
+)
 from headgate.models.walk import domain_of, opsets_of, walk_nodes
 from unit.models.builders import model_of, unary, value
 
@@ -105,3 +112,9 @@ def test_an_operator_inside_a_branch_is_found() -> None:
     )
     (refusal,) = assess_operators("model", walk_nodes(model), frozenset())
     assert refusal.reason == "CustomDomain"
+
+
+def test_a_kernel_with_an_open_end_is_for_its_first_version_alone() -> None:
+    """So onnxruntime matches them: a later version of the operator may mean something else."""
+    facts = OperatorFacts((6, 13, 30), frozenset(), frozenset(), ((6, 12), (13, 2**31 - 1)))
+    assert [opset for opset in range(1, 35) if facts.runs_at(opset)] == list(range(6, 30))
