@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from lab.pki import KeyPair
+from lab.store import write_if_changed
 
 
 def write_kubeconfig(path: Path, server: str, authority: Path, client: KeyPair, namespace: str = "default") -> Path:
@@ -34,7 +35,4 @@ def write_kubeconfig(path: Path, server: str, authority: Path, client: KeyPair, 
         ],
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(content))
-    return path
+    return write_if_changed(path, yaml.safe_dump(content), mode=0o600)

@@ -36,6 +36,15 @@ def publish(target: Path, make: Callable[[Path], None]) -> Path:
     return target
 
 
+def write_if_changed(path: Path, text: str, mode: int = 0o644) -> Path:
+    """The file with that text, untouched when it has it already: some programs end when their file is written."""
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=mode)
+        path.write_text(text)
+    return path
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Held by one process at a time; let go by the kernel when the process ends, however it ends."""

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.cluster import cgroups, host
+from lab.cluster import cgroups, host, node
 from lab.cluster.layout import CGROUP, RUN, STATE, Node
 from lab.errors import LabError
+from lab.network_ports import accepts_unix
 
 _CONTAINER_LOGS = Path("/var/log/containers")
+_CNI_RESULTS = Path("/var/lib/cni/results")
 _DEVICE_PLUGINS = Path("/var/lib/kubelet")
 
 
@@ -38,6 +40,7 @@ def clean_all() -> None:
     host.restore()
     shutil.rmtree(RUN, ignore_errors=True)
     _remove_kubelet_traces()
+    _remove_network_notes()
 
 
 def unmount_below(folder: Path) -> None:
@@ -61,6 +64,22 @@ def _remove_kubelet_traces() -> None:
         for link in _CONTAINER_LOGS.iterdir():
             if link.is_symlink() and link.readlink().is_relative_to(STATE):
                 link.unlink()
+    socket = _DEVICE_PLUGINS / "device-plugins" / "kubelet.sock"
+    if socket.exists() and accepts_unix(socket)() is not None:
+        socket.unlink()
     for folder in (_CONTAINER_LOGS, _DEVICE_PLUGINS / "device-plugins", _DEVICE_PLUGINS):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _remove_network_notes() -> None:
+    """What the network plugins noted of pods that were never taken down in order."""
+    mine, end = f"{node.CNI_NETWORK}-", "-eth0"
+    for note in _CNI_RESULTS.iterdir() if _CNI_RESULTS.is_dir() else ():
+        if note.name.startswith(mine) and note.name.endswith(end):
+            sandbox = note.name.removeprefix(mine).removesuffix(end)
+            (_CNI_RESULTS / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
+            note.unlink()
+    for folder in (_CNI_RESULTS, _CNI_RESULTS.parent):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -18,6 +18,7 @@ from lab.kubeconfig import write_kubeconfig
 from lab.network_ports import answers
 from lab.pki import Authority, KeyPair, tls_context
 from lab.processes import Program
+from lab.store import write_if_changed
 
 _CONFIG = STATE / "config"
 
@@ -153,8 +154,9 @@ def proxy() -> Program:
 def dns() -> Program:
     """CoreDNS on the machine itself; names outside the cluster go to the machine's own resolver."""
     kubeconfig = component_kubeconfig("coredns", "system:coredns")
-    corefile = _CONFIG / "Corefile"
-    corefile.write_text(f"""\
+    corefile = write_if_changed(
+        _CONFIG / "Corefile",
+        f"""\
 .:53 {{
     bind {ADDRESS}
     errors
@@ -168,7 +170,8 @@ def dns() -> Program:
     forward . /etc/resolv.conf
     cache 10
 }}
-""")
+""",
+    )
     return Program(
         name="coredns",
         argv=(str(binary_path("coredns")), "-conf", str(corefile)),
@@ -179,7 +182,4 @@ def dns() -> Program:
 
 def write_config(name: str, content: object) -> Path:
     """A YAML file in the lab's state; gives its path."""
-    path = _CONFIG / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path
+    return write_if_changed(_CONFIG / name, yaml.safe_dump(content, sort_keys=False))

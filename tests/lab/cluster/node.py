@@ -24,6 +24,7 @@ from lab.cluster.pause import PAUSE_IMAGE
 from lab.network_ports import accepts_unix, answers
 from lab.processes import Program
 
+CNI_NETWORK = "headgate-lab"
 _CAP_SYS_RESOURCE = 24
 
 
@@ -177,5 +178,5 @@ def _write_cni(node: Node) -> None:
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
-    config = {"cniVersion": "1.0.0", "name": "headgate-lab", "plugins": [bridge]}
+    config = {"cniVersion": "1.0.0", "name": CNI_NETWORK, "plugins": [bridge]}
     (folder / "10-bridge.conflist").write_text(json.dumps(config, indent=2))

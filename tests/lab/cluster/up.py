@@ -17,9 +17,10 @@ from contextlib import contextmanager
 
 from lab.build import Say, binary_path
 from lab.cluster import cgroups, clean, control, daemons, host, manifests, node, services
-from lab.cluster.layout import FLINK_UID, KUBECONFIG, MOST_NODES, RUN, STATE, VOLUMES, Node
+from lab.cluster.layout import FLINK_UID, KUBECONFIG, MOST_NODES, STATE, VOLUMES, Node
 from lab.cluster.pause import import_pause
 from lab.errors import LabError, StartError
+from lab.places import cache_folder
 from lab.processes import Program, Running
 from lab.store import locked
 
@@ -184,5 +185,5 @@ def _await(what: str, there: Callable[[], bool]) -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One ``up`` or ``down`` at a time on this machine."""
-    with locked(RUN.with_suffix(".lock")):
+    with locked(cache_folder() / "lab.lock"):
         yield

@@ -1,0 +1,3 @@
+module headgate.dev/lab/probe
+
+go 1.26.0
