@@ -128,6 +128,15 @@ class Waits:
         return self.now
 
 
+_opened: list[RegistrySession] = []
+
+
+def close_opened() -> None:
+    """Close what :func:`open_repository` opened; a fixture calls it after each test."""
+    while _opened:
+        _opened.pop().close()
+
+
 def open_repository(
     address: str,
     name: str,
@@ -151,6 +160,7 @@ def open_repository(
     session = RegistrySession(
         parse_reference(f"{address}/{name}"), Keys(credential), options, sleep=waits.sleep, clock=waits.clock
     )
+    _opened.append(session)
     return Repository(session, writable=True)
 
 
