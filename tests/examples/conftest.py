@@ -49,9 +49,9 @@ class Example:
 
     def start(self, *arguments: str, resource: str = "modeldeployment.yaml") -> subprocess.Popen[str]:
         """``headgate run RESOURCE …`` left running; its output goes to ``run.log``."""
-        log = (self.folder / "run.log").open("w")
         command = [HEADGATE, "run", self.folder / resource, *arguments]
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
+        with (self.folder / "run.log").open("w") as log:
+            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
 
     def csv(self, sink: str) -> list[list[str]]:
         """The finished rows of a CSV sink, such as ``out/predictions``."""

@@ -90,7 +90,8 @@ def test_a_watched_folder_gives_the_answers_of_a_bounded_run(example):
     finally:
         run.kill()
         run.wait()
-    assert predictions(churn) == bounded
+    # Files found at other moments make other batches, and those may move the last bit of an answer.
+    assert predictions(churn) == pytest.approx(bounded, abs=1e-6)
 
 
 def wait_for(run, reached, seconds: float = 120.0) -> None:
