@@ -9,6 +9,7 @@ single column may be an array that fills a whole tensor. The rules are those of 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from headgate.models.check_constants import constant_problem
 from headgate.models.check_outputs import output_problems
 from headgate.models.signature import ModelInfo, ModelSignature, TensorInfo
 
+_MAKES_ROWS = re.compile(r"\bROW\b|\bSTRUCTURED\b|\bCREATE\s+(TEMPORARY\s+)?(SYSTEM\s+)?FUNCTION\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class InputColumns:
@@ -30,13 +33,19 @@ class InputColumns:
     key: str = ""
     """The key column; it feeds an input only where it is named."""
     nested: frozenset[str] = field(default_factory=frozenset)
-    """Columns known to be rows or arrays, which give more than one element."""
+    """Columns that are, or may be, rows or arrays, which give more than one element."""
 
 
 def check_deployment(deployment: ModelDeployment, info: ModelInfo) -> tuple[str, ...]:
     """Every problem of a whole resource with its model, the columns being those that its SQL tells."""
     spec = deployment.spec
-    return check_against_signature(spec.model, info, read_schema(spec).input_columns, key=spec.pipeline.key)
+    names = read_schema(spec).input_columns
+    pipeline = spec.pipeline
+    # A row column gives several elements. Where the SQL or a function may make one, fewer columns than wanted may do.
+    text = f"{pipeline.tables} {pipeline.input}"
+    may_nest = bool(pipeline.python.module or _MAKES_ROWS.search(text))
+    known = None if names is None else InputColumns(names, pipeline.key, frozenset(names if may_nest else ()))
+    return _sentences(signature_problems(spec.model, info.signature, known))
 
 
 def check_against_signature(
@@ -44,9 +53,11 @@ def check_against_signature(
 ) -> tuple[str, ...]:
     """Every problem as a sentence with its field path. ``columns`` of ``pipeline.input`` in order; None when unknown."""
     known = None if columns is None else InputColumns(columns, key)
-    return tuple(
-        str(Problem(("spec", *one.path), one.message)) for one in signature_problems(spec, info.signature, known)
-    )
+    return _sentences(signature_problems(spec, info.signature, known))
+
+
+def _sentences(problems: tuple[Problem, ...]) -> tuple[str, ...]:
+    return tuple(str(Problem(("spec", *one.path), one.message)) for one in problems)
 
 
 def signature_problems(spec: ModelSpec, signature: ModelSignature, columns: InputColumns | None) -> tuple[Problem, ...]:
@@ -123,9 +134,10 @@ def _widths(spec: ModelSpec, signature: ModelSignature, columns: InputColumns | 
         else:
             given = tuple(column for column in columns.names if column != columns.key)
             giver = f"spec.pipeline.input has {len(given)} beside the key"
-        if columns is not None and columns.nested.intersection(given):
+        wanted = _wants(tensor, len(given), exact=tensor.name in spec.inputs)
+        if wanted and columns is not None and columns.nested.intersection(given) and not _too_many(tensor, len(given)):
             continue
-        if wanted := _wants(tensor, len(given), exact=tensor.name in spec.inputs):
+        if wanted:
             message = f'input "{tensor.name}" wants {wanted} ({tensor}), {giver}'
             yield Problem(("model", "inputs", tensor.name), message)
 
@@ -150,6 +162,12 @@ def _wants(tensor: TensorInfo, given: int, *, exact: bool) -> str:
     if len(rest) == 1 or given % max(width, 1) == 0:
         return ""
     return f"a multiple of {width} columns"
+
+
+def _too_many(tensor: TensorInfo, given: int) -> bool:
+    """Whether there are more columns than elements, which no nesting mends."""
+    sizes = [size for size in tensor.shape[1:] if isinstance(size, int)]
+    return len(sizes) == len(tensor.shape[1:]) and given > math.prod(sizes)
 
 
 def _batches(spec: ModelSpec, signature: ModelSignature) -> Iterator[Problem]:

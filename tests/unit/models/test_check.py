@@ -159,13 +159,15 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert len(problems(DENSE, spec, ("id", *FEATURES))) == 4
 
 
-def test_rows_and_arrays_among_the_columns_are_not_counted() -> None:
-    spec = ModelSpec.model_validate({"uri": "m.onnx", "inputs": {"dense_input": ["a", "rest"]}})
-    assert signature_problems(spec, DENSE, InputColumns(("id", "a", "rest"), "id", frozenset({"rest"}))) == ()
+@pytest.mark.parametrize(("count", "fits"), [(2, True), (12, True), (13, False)])
+def test_columns_that_may_be_rows_can_be_fewer_and_never_more(count: int, fits: bool) -> None:
+    names = tuple(f"c{number}" for number in range(count))
+    spec = ModelSpec.model_validate({"uri": "m.onnx", "inputs": {"dense_input": names}})
+    assert (signature_problems(spec, DENSE, InputColumns(("id", *names), "id", frozenset(names))) == ()) is fits
 
 
-def test_a_whole_resource_is_checked_with_the_columns_of_its_sql() -> None:
-    deployment = ModelDeployment.model_validate(
+def deployment(column: str = "FLOAT", module: str = "") -> ModelDeployment:
+    return ModelDeployment.model_validate(
         {
             "apiVersion": "headgate.dev/v1alpha1",
             "kind": "ModelDeployment",
@@ -173,16 +175,27 @@ def test_a_whole_resource_is_checked_with_the_columns_of_its_sql() -> None:
             "spec": {
                 "model": {"uri": "m.onnx"},
                 "pipeline": {
-                    "tables": "CREATE TABLE t (id INT, a FLOAT, b FLOAT) WITH ('connector' = 'datagen')",
+                    "tables": f"CREATE TABLE t (id INT, a {column}, b FLOAT) WITH ('connector' = 'datagen')",
                     "input": "SELECT * FROM t",
                     "key": "id",
                     "output": "INSERT INTO o SELECT * FROM scored",
+                    "python": {"module": module},
                 },
             },
         }
     )
-    info = ModelInfo(8, (("", 17),), "", (), DENSE, (), 0, "sha256:", (), 0, 0)
-    assert check_deployment(deployment, info) == (
+
+
+INFO = ModelInfo(8, (("", 17),), "", (), DENSE, (), 0, "sha256:", (), 0, 0)
+
+
+def test_a_whole_resource_is_checked_with_the_columns_of_its_sql() -> None:
+    assert check_deployment(deployment(), INFO) == (
         'spec.model.inputs.dense_input: input "dense_input" wants 12 columns (dense_input: float32[N, 12]), '
         "spec.pipeline.input has 2 beside the key",
     )
+
+
+def test_where_rows_may_come_from_the_number_of_columns_says_nothing() -> None:
+    assert check_deployment(deployment("ROW<x FLOAT, y FLOAT>"), INFO) == ()
+    assert check_deployment(deployment(module="features.py"), INFO) == ()
