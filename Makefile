@@ -1,5 +1,5 @@
 # The words of this file are those of the docs and of CI:
-#   setup  format  check  test  e2e  verify  bench  demo  lab  lab-stop  lab-status  clean
+#   setup  format  check  test  e2e  verify  bench  demo  lab  lab-stop  lab-status  lab-build  clean
 # `make test CASE=tests/unit/api` and `make e2e CASE=tests/e2e/test_x.py` run one case.
 # Nothing but Python 3.11 is needed to begin: Flink, a Java runtime, Go and all else come from package registries.
 
@@ -14,10 +14,12 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 RUNTIME_PYTEST := $(RUNTIME_VENV)/bin/python -m pytest -c images/runtime/pyproject.toml --rootdir .
 
+LAB := PYTHONPATH=tests $(BIN)/python -m lab
+
 export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup format check test e2e verify bench demo lab lab-stop lab-status lock clean
+.PHONY: help setup format check test e2e verify bench demo lab lab-stop lab-status lab-build lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -70,7 +72,7 @@ ifdef CASE
 test: setup ## set up and pass the tests (CASE=path for one)
 	$(if $(filter tests/runtime%,$(CASE)),$(RUNTIME_PYTEST),$(PYTEST)) $(CASE)
 else
-test: setup check verify
+test: setup check verify lab-build
 	$(PYTEST) tests/unit
 	$(RUNTIME_PYTEST) tests/runtime
 	$(PYTEST) tests/component tests/examples
@@ -88,14 +90,18 @@ demo: setup ## train a model on real records, and score them in an embedded Flin
 	$(BIN)/python examples/shuttle/prepare.py
 	$(BIN)/headgate run examples/shuttle/modeldeployment.yaml
 
-lab: setup ## a real one-node Kubernetes with registry, S3 and Kafka (needs root)
-	$(BIN)/python tests/lab/__main__.py up
+lab: setup ## a real one-node Kubernetes with registry, S3 and Kafka (needs root; NODES=2 for two nodes)
+	@$(LAB) build component cluster > /dev/null
+	@$(LAB) up --nodes $(or $(NODES),1)
 
 lab-stop: setup ## stop it and leave nothing behind
-	$(BIN)/python tests/lab/__main__.py down
+	@$(LAB) down
 
 lab-status: setup ## say in words what runs and what does not
-	$(BIN)/python tests/lab/__main__.py status
+	@$(LAB) status
+
+lab-build: setup ## build the servers that the component tests need, once (5 minutes cold)
+	@$(LAB) build component > /dev/null
 
 clean: ## remove environments and what the examples made (caches outside the tree stay)
 	rm -rf $(VENV) $(RUNTIME_VENV) examples/*/build examples/*/out
