@@ -49,9 +49,9 @@ def test_the_full_golden_contract_is_read_field_by_field() -> None:
         ),
         pipeline=Pipeline(
             tables=raw["pipeline"]["tables"],
-            input="SELECT call, level, loud(pitch) AS pitch, speaker FROM frames",
-            key="call",
-            output="INSERT INTO verdicts SELECT call, probability, kind FROM scored",
+            input="SELECT call_id, level, loud(pitch) AS pitch, speaker FROM frames",
+            key="call_id",
+            output="INSERT INTO verdicts SELECT call_id, probability, kind FROM scored",
             fail_on_error=True,
             module=CONTRACT / "python/features.py",
         ),
