@@ -93,6 +93,7 @@ class State:
     input: str
     output: str
     shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def _states(info: ModelInfo) -> tuple[State, ...]:
     """Inputs that come back as an output of the same type and rank, by the names that exporters give them."""
     found = []
     for tensor in info.signature.inputs:
-        if not tensor.ranked or len(tensor.shape) < 2:
+        if len(tensor.shape) < 2 or not tensor.dtype.startswith("float"):
             continue
         back = {f"{tensor.name}n", f"{tensor.name}_n", f"{tensor.name}N", f"{tensor.name}_out", f"new_{tensor.name}"}
         back |= {f"{tensor.name}Out", f"next_{tensor.name}", f"output_{tensor.name}"}
@@ -239,7 +240,7 @@ def _states(info: ModelInfo) -> tuple[State, ...]:
         for output in info.signature.outputs:
             if output.name in back and output.dtype == tensor.dtype and output.rank in (tensor.rank, None):
                 shape = tuple(one if isinstance(one, int) and one > 0 else 1 for one in tensor.shape)
-                found.append(State(tensor.name, output.name, shape))
+                found.append(State(tensor.name, output.name, shape, tensor.dtype))
                 break
     return tuple(found)
 

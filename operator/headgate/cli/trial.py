@@ -70,7 +70,7 @@ def _feeds(feeding: Feeding, rows: int) -> dict[str, Any]:
     for constant in feeding.constants:
         feeds[constant.tensor.name] = np.asarray(constant.value, dtype=_numpy(constant.tensor))
     for state in feeding.states:
-        feeds[state.input] = np.zeros(state.shape, dtype=np.float32)
+        feeds[state.input] = np.zeros(state.shape, dtype=np.dtype(state.dtype))
     return feeds
 
 

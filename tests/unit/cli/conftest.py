@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from headgate.cli.main import main
-from unit.local.kit import fake_java, fake_runtime_python
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
+from unit.local.kit import Said, fake_java, fake_runtime_python
 
 
 @pytest.fixture

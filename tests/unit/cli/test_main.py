@@ -9,7 +9,7 @@ import pytest
 
 from headgate.cli import inspect
 from headgate.cli.main import app, main
-from unit.cli.conftest import Said
+from unit.local.kit import Said
 
 Headgate = Callable[..., Said]
 COMMANDS = [command.name for command in app.registered_commands]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.cli.conftest import Said
-from unit.local.kit import RESOURCE, workspace
+from unit.local.kit import RESOURCE, Said, workspace
 
 Headgate = Callable[..., Said]
 FakeRuntime = Callable[[str], None]

@@ -9,10 +9,21 @@ import json
 import stat
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended: its exit status, stdout and stderr."""
+
+    status: int
+    out: str
+    err: str
+
 
 FAKE_RUNTIME = Path(__file__).parent / "fake_runtime.py"
 Shape = Sequence[int | str | None]
