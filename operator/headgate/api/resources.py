@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -20,6 +21,17 @@ MAX_NAME = 40
 """Children add up to 23 characters (``-7f3a9c21d4-taskmanager``), and Kubernetes allows 63 in a Service's name."""
 
 
+class DeletionPolicy(StrEnum):
+    """How the stream ends when the ModelDeployment is deleted."""
+
+    SAVEPOINT = "Savepoint"
+    """Stop with a savepoint, which stays."""
+    DRAIN = "Drain"
+    """Let windows and timers fire to their end, then stop with a savepoint."""
+    CANCEL = "Cancel"
+    """Stop at once; what was in flight since the last checkpoint was not shown by an exactly-once sink."""
+
+
 class ModelDeploymentSpec(ApiModel):
     """One model in one stream."""
 
@@ -35,6 +47,8 @@ class ModelDeploymentSpec(ApiModel):
     """How a new revision takes over."""
     suspend: Annotated[bool, Change.IGNORE] = False
     """Stop the stream with a savepoint and keep everything else; unset to go on from there."""
+    deletion_policy: Annotated[DeletionPolicy, Change.IGNORE] = DeletionPolicy.SAVEPOINT
+    """How the stream ends when this object is deleted."""
 
 
 class Metadata(ApiModel):

@@ -116,6 +116,51 @@ class CandidateStatus(StatusModel):
     """When that step began."""
     paused: bool = False
     """Waits for a person."""
+    run: Name = ""
+    """The run that was made for it."""
+    since: Time | None = None
+    """When its present stage began; ``progressDeadline`` counts from here."""
+
+
+class HandOverPurpose(StrEnum):
+    """Why a stream is being stopped or started."""
+
+    UPGRADE = "Upgrade"
+    ROLLBACK = "Rollback"
+    RESTORE = "Restore"
+    SUSPEND = "Suspend"
+    RESUME = "Resume"
+    DELETE = "Delete"
+
+
+class HandOverStage(StrEnum):
+    """The two halves of a hand-over: a savepoint is made, then a run starts from it."""
+
+    STOPPING = "Stopping"
+    STARTING = "Starting"
+
+
+class HandOverStatus(StatusModel):
+    """A stop, a start, or one after the other, written down before it is done so that a restart of the operator goes on with it."""
+
+    purpose: HandOverPurpose
+    """Why."""
+    stage: HandOverStage
+    """Which half."""
+    from_run: Name = ""
+    """The run that stops."""
+    to_run: Name = ""
+    """The run that starts."""
+    to_revision: Name = ""
+    """The revision that starts."""
+    job_id: str = Field(default="", max_length=64)
+    """Flink's id of the job that stops."""
+    trigger: str = Field(default="", max_length=32)
+    """The id under which the savepoint was asked for; asking again under it asks for nothing new."""
+    savepoint: Place = ""
+    """The savepoint to start from; empty for a first start."""
+    since: Time
+    """When this half began."""
 
 
 class RunStatus(StatusModel):
@@ -184,6 +229,14 @@ class ModelDeploymentStatus(StatusModel):
     """The revision being tried, while there is one."""
     run: RunStatus | None = None
     """The Flink application cluster that emits records."""
+    hand_over: HandOverStatus | None = None
+    """A stop or start that is under way."""
+    last_run: int = Field(default=0, ge=0)
+    """The number of the last run that was made; every run has a name of its own."""
+    target: Name = ""
+    """The revision that the last valid spec asks for."""
+    checkpoint: Place = ""
+    """The newest complete checkpoint of the serving run that was seen."""
     savepoint: SavepointStatus | None = None
     """The last savepoint taken."""
     scale: ScaleStatus | None = None

@@ -1,0 +1,162 @@
+"""What one reconcile sees of the world: one immutable value, gathered by ``kube.observe`` and judged by ``planning``.
+
+Nothing in here is a decision, and nothing is unknown by accident: what could not be learned is None or UNKNOWN, on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from headgate.api.resources import ModelDeploymentSpec
+from headgate.api.revision import ModelRevision
+from headgate.api.status import ModelDeploymentStatus
+
+
+class BuildState(StrEnum):
+    """How a revision's build Job is doing."""
+
+    ABSENT = "Absent"
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build reported: the image by digest, and what is in it."""
+
+    image: str
+    version: str
+    model_digest: str
+    lock_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedBuild:
+    """A revision's build. ``reason`` and ``message`` where it failed."""
+
+    revision: str
+    state: BuildState
+    result: BuildResult | None = None
+    reason: str = ""
+    message: str = ""
+
+
+class JobManagerState(StrEnum):
+    """The JobManager's Kubernetes Job."""
+
+    ABSENT = "Absent"
+    ACTIVE = "Active"
+    ENDED = "Ended"
+    """The job reached an end by itself: stopped, cancelled or finished."""
+    FAILED = "Failed"
+    """Kubernetes gave it up."""
+
+
+class FlinkState(StrEnum):
+    """Flink's job, as its REST API tells it."""
+
+    UNKNOWN = "Unknown"
+    """Nobody answers there."""
+    NONE = "None"
+    """main() has not submitted it yet."""
+    STARTING = "Starting"
+    RUNNING = "Running"
+    """Every task runs."""
+    RESTARTING = "Restarting"
+    ENDED = "Ended"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSavepoint:
+    """The savepoint that the status says was asked for. Not found: the JobManager forgot it, or it was never asked."""
+
+    found: bool
+    done: bool = False
+    path: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeReport:
+    """What main() reported: the stage it is in, and why it failed where it did."""
+
+    stage: str = ""
+    done: bool = False
+    reason: str = ""
+    message: str = ""
+    operators: tuple[tuple[str, str], ...] = ()
+    """Pairs of operator id and task name."""
+
+    @property
+    def ready(self) -> bool:
+        """Planned, loaded, smoke-tested, and waiting for *go* or past it."""
+        return self.stage in {"wait", "execute"} or (self.stage == "ready" and self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRun:
+    """One run. ``go``: the savepoint that it was let start from (empty: from nothing), None while it waits."""
+
+    name: str
+    revision: str
+    job_manager: JobManagerState = JobManagerState.ABSENT
+    restarts: int = 0
+    pods_ready: int = 0
+    pods_wanted: int = 0
+    pod_problem: str = ""
+    """Why a pod cannot start, such as an image that cannot be pulled; empty where none is known."""
+    report: RuntimeReport = RuntimeReport()
+    go: str | None = None
+    flink: FlinkState = FlinkState.UNKNOWN
+    job_id: str = ""
+    failure: str = ""
+    checkpoints: int = 0
+    failed_checkpoints: int = 0
+    newest_checkpoint: str = ""
+    parallelism: int = 0
+    records: int | None = None
+    savepoint: ObservedSavepoint | None = None
+
+    @property
+    def task_managers_ready(self) -> bool:
+        """Whether its TaskManagers stand."""
+        return self.pods_wanted > 0 and self.pods_ready >= self.pods_wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The world of one ModelDeployment at one moment."""
+
+    now: datetime
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    deleting: datetime | None
+    finalizers: tuple[str, ...]
+    annotations: tuple[tuple[str, str], ...]
+    spec: ModelDeploymentSpec | None
+    """None where the spec is invalid; ``problems`` says why."""
+    problems: tuple[str, ...]
+    status: ModelDeploymentStatus
+    revisions: tuple[ModelRevision, ...] = ()
+    builds: tuple[ObservedBuild, ...] = ()
+    runs: tuple[ObservedRun, ...] = ()
+    free_builders: int = 1
+
+    def revision(self, name: str) -> ModelRevision | None:
+        """The revision of that name."""
+        return next((r for r in self.revisions if r.metadata.name == name), None)
+
+    def build(self, revision: str) -> ObservedBuild:
+        """A revision's build, ABSENT where there is none."""
+        return next((b for b in self.builds if b.revision == revision), ObservedBuild(revision, BuildState.ABSENT))
+
+    def run(self, name: str) -> ObservedRun | None:
+        """The run of that name."""
+        return next((r for r in self.runs if r.name == name), None)
