@@ -78,8 +78,9 @@ test: setup check verify lab-build
 	$(PYTEST) tests/component tests/examples
 endif
 
-e2e: setup ## the long way round: everything on real parts (CASE=path for one)
-	$(PYTEST) $(or $(CASE),tests/e2e)
+e2e: setup ## the long way round: everything on real parts (CASE=path for one; needs root)
+	@$(LAB) build component cluster > /dev/null
+	$(PYTEST) $(or $(CASE),tests/lab tests/e2e)
 
 bench: setup ## measure, and print ratios from one run
 	$(BIN)/python -m benchmarks
@@ -100,7 +101,7 @@ lab-stop: setup ## stop it and leave nothing behind
 lab-status: setup ## say in words what runs and what does not
 	@$(LAB) status
 
-lab-build: setup ## build the servers that the component tests need, once (5 minutes cold)
+lab-build: setup ## build the servers that the component tests need, once (10 minutes cold)
 	@$(LAB) build component > /dev/null
 
 clean: ## remove environments and what the examples made (caches outside the tree stay)

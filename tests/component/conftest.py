@@ -11,7 +11,7 @@ import pytest
 
 from lab.apiserver import KubeApi, kube_api
 from lab.kafka import Kafka, kafka_broker
-from lab.registry import Registry, registry_server
+from lab.registry import Registry, registry_server, registry_with_referrers
 from lab.s3 import S3Server, s3_server
 
 
@@ -40,4 +40,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """An empty image registry; each test takes a repository of its own."""
     with registry_server(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def referrers_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """An empty image registry that has the referrers API."""
+    with registry_with_referrers(tmp_path_factory.mktemp("referrers")) as server:
         yield server

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from lab.registry import Registry
+from lab.tiny_image import digest_of, push, tiny_image
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -65,6 +66,26 @@ def test_a_blob_is_mounted_from_another_repository(client: httpx.Client) -> None
     mounted = client.post(f"/v2/{target}/blobs/uploads/", params={"mount": str(blob["digest"]), "from": source})
     assert mounted.status_code == 201
     assert client.head(f"/v2/{target}/blobs/{blob['digest']}").status_code == 200
+
+
+def test_the_other_registry_lists_what_refers_to_an_image(referrers_registry: Registry) -> None:
+    image = tiny_image("program", b"a program")
+    push(image, referrers_registry.address, "test/subject")
+    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest_of(b"{}"), "size": 2}
+    referrer = json.dumps({
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "artifactType": "application/vnd.example.lock",
+        "config": empty,
+        "layers": [empty],
+        "subject": {"mediaType": _MANIFEST, "digest": image.digest, "size": len(image.manifest)},
+    }).encode()  # fmt: skip
+    with httpx.Client(base_url=referrers_registry.url, trust_env=False) as client:
+        _push_blob(client, "test/subject", b"{}")
+        path = f"/v2/test/subject/manifests/{_digest(referrer)}"
+        assert client.put(path, content=referrer, headers={"content-type": _MANIFEST}).status_code == 201
+        listed = client.get(f"/v2/test/subject/referrers/{image.digest}").json()
+    assert [one["digest"] for one in listed["manifests"]] == [_digest(referrer)]
 
 
 def test_there_is_no_referrers_api(client: httpx.Client) -> None:

@@ -1,6 +1,7 @@
-"""An image registry (distribution), plain http, for component tests and the cluster.
+"""Image registries, plain http, for component tests and the cluster.
 
-It has no referrers API, as many registries in use have none: clients must fall back to the tag scheme.
+The usual one (distribution) keeps files and has no referrers API, as many registries in use have none: clients must fall
+back to the tag scheme. The other one keeps everything in memory and has that API.
 """
 
 from __future__ import annotations
@@ -53,6 +54,26 @@ def registry_server(folder: Path) -> Iterator[Registry]:
     (port,) = free_ports(1)
     registry = Registry(f"127.0.0.1:{port}", folder / "registry")
     running = start(registry_program(registry, folder / "registry.yaml", folder / "logs" / "registry.log"))
+    try:
+        wait_ready(running)
+        yield registry
+    finally:
+        stop(running)
+
+
+@contextmanager
+def registry_with_referrers(folder: Path) -> Iterator[Registry]:
+    """A registry in memory with the referrers API until the block is left; ``folder`` takes its log."""
+    (port,) = free_ports(1)
+    registry = Registry(f"127.0.0.1:{port}", folder)
+    running = start(
+        Program(
+            name="referrers",
+            argv=(str(binary_path("referrers")), registry.address),
+            ready=answers(f"{registry.url}/v2/"),
+            log=folder / "logs" / "referrers.log",
+        )
+    )
     try:
         wait_ready(running)
         yield registry

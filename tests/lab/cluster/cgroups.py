@@ -54,6 +54,8 @@ def make_pod_cgroup(relative: str) -> None:
         for step in Path(relative).parts:
             parent, folder = folder, folder / step
             folder.mkdir(exist_ok=True)
+            if root == _MOUNT:
+                _hand_down_controllers(parent)
             for setting in ("cpuset.cpus", "cpuset.mems"):
                 if (
                     (folder / setting).exists()
@@ -61,6 +63,13 @@ def make_pod_cgroup(relative: str) -> None:
                     and not (folder / setting).read_text().strip()
                 ):
                     (folder / setting).write_text((parent / setting).read_text())
+
+
+def _hand_down_controllers(folder: Path) -> None:
+    """On cgroup v2 alone, a child has only the controllers that its parent hands down; some cannot be, and need not."""
+    for controller in (folder / "cgroup.controllers").read_text().split():
+        with contextlib.suppress(OSError):
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def processes(relative: str = CGROUP) -> frozenset[int]:
