@@ -100,32 +100,33 @@ class _Download:
             raise
         length = response.headers.get("content-length", "")
         size = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
-        return Opened(self._chunks(client, response, size), size, _etag(response))
+        self._stack.callback(response.close)
+        return Opened(self._chunks(client, response, size), size, _etag(response), self._stack.close)
 
     def _chunks(self, client: httpx.Client, response: httpx.Response, size: int | None) -> Iterator[bytes]:
         done, etag = 0, response.headers.get("etag", "")
-        with self._stack:
-            while True:
-                try:
-                    for chunk in response.iter_bytes(1024 * 1024):
-                        done += len(chunk)
-                        yield chunk
-                    if size is None or done >= size:
-                        return
-                    broken: Exception | None = None
-                except httpx.TransportError as error:
-                    broken = error
-                finally:
-                    response.close()
-                self._wait(broken)
-                if not etag or etag.startswith("W/"):
-                    raise SourceUnreachable(
-                        f"{self._subject} broke off after {done:,} bytes, and its server gives no strong ETag to go on from."
-                    ) from broken
-                response = self._request(client, {"Range": f"bytes={done}-", "If-Range": etag})
-                if response.status_code != 206 or response.headers.get("etag", etag) != etag:
-                    response.close()
-                    raise SourceChanged(f"{self._subject} changed while it was read.") from broken
+        while True:
+            try:
+                for chunk in response.iter_bytes():
+                    done += len(chunk)
+                    yield chunk
+                if size is None or done >= size:
+                    return
+                broken: Exception | None = None
+            except httpx.TransportError as error:
+                broken = error
+            finally:
+                response.close()
+            self._wait(broken)
+            if not etag or etag.startswith("W/"):
+                raise SourceUnreachable(
+                    f"{self._subject} broke off after {done:,} bytes, and its server gives no strong ETag to go on from."
+                ) from broken
+            headers = {"Range": f"bytes={done}-", "If-Range": etag} if done else {}
+            response = self._request(client, headers)
+            if response.status_code != (206 if done else 200) or response.headers.get("etag", etag) != etag:
+                response.close()
+                raise SourceChanged(f"{self._subject} changed while it was read.") from broken
 
     def _request(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
         while True:

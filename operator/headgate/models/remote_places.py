@@ -6,13 +6,17 @@ Called by ``remote``. A place knows nothing of ONNX. Saving never writes more th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from headgate.imagebuild.layers import disk_error
 from headgate.models.refusals import ModelTooLarge
+
+
+def _nothing() -> None:
+    """What there is to close of most sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Opened:
     """Bytes, where the source announces it."""
     etag: str
     """What the source calls this state of the file; empty where it has no name for it."""
+    close: Callable[[], None] = _nothing
+    """Gives the connection back, also when no chunk was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,11 @@ def save(place: Place, name: str, folder: Path, limit: int) -> Saved:
     """
     subject = place.describe(name)
     opened = place.open(name)
-    if opened.size is not None:
-        check_size(subject, opened.size, limit)
     path = folder / name
     hasher, size, whole = hashlib.sha256(), 0, False
     try:
+        if opened.size is not None:
+            check_size(subject, opened.size, limit)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             for chunk in opened.chunks:
@@ -79,6 +85,7 @@ def save(place: Place, name: str, folder: Path, limit: int) -> Saved:
     except OSError as error:
         raise disk_error(error, path) from error
     finally:
+        opened.close()
         if not whole:
             path.unlink(missing_ok=True)
     return Saved(name, path, hasher.hexdigest(), size, opened.etag)

@@ -78,7 +78,7 @@ class Repository:
             with self.session.stream(self._blob_call(descriptor.digest, headers)) as response:
                 skip = 0 if response.status_code == 206 else done
                 try:
-                    for chunk in response.iter_bytes(1024 * 1024):
+                    for chunk in response.iter_bytes():
                         self.session.traffic.received += len(chunk)
                         kept = chunk[skip:] if skip else chunk
                         skip = max(0, skip - len(chunk))
