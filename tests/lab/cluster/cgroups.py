@@ -48,7 +48,7 @@ def part_cgroup(name: str) -> Path:
 
 
 def make_pod_cgroup(relative: str) -> None:
-    """A parent for a node's pods in every hierarchy; a v1 cpuset takes its parent's processors and memory nodes."""
+    """A parent for a node's pods in every hierarchy, with what pods need of the one above it."""
     for root in hierarchies():
         folder = root
         for step in Path(relative).parts:
@@ -56,13 +56,15 @@ def make_pod_cgroup(relative: str) -> None:
             folder.mkdir(exist_ok=True)
             if root == _MOUNT:
                 _hand_down_controllers(parent)
-            for setting in ("cpuset.cpus", "cpuset.mems"):
-                if (
-                    (folder / setting).exists()
-                    and (parent / setting).exists()
-                    and not (folder / setting).read_text().strip()
-                ):
-                    (folder / setting).write_text((parent / setting).read_text())
+            elif (folder / "cpuset.cpus").exists():
+                _take_processors(folder, parent)
+
+
+def _take_processors(folder: Path, parent: Path) -> None:
+    """A new cpuset of cgroup v1 is empty, and takes no process before it has processors and memory nodes."""
+    for setting in ("cpuset.cpus", "cpuset.mems"):
+        if not (folder / setting).read_text().strip():
+            (folder / setting).write_text((parent / setting).read_text())
 
 
 def _hand_down_controllers(folder: Path) -> None:

@@ -59,7 +59,13 @@ def install_packages(say: Say) -> None:
 
 
 def prepare(nodes: tuple[Node, ...]) -> None:
-    """Bridge with an address for each node, masquerading for pods that leave the machine, forwarding."""
+    """Bridge with an address for each node, masquerading for pods that leave the machine, forwarding.
+
+    Raises LabError on a machine that is a node of some other Kubernetes: its service rules would be lost.
+    """
+    if not _SAVED.exists() and _foreign_proxy():
+        raise LabError("this machine is a Kubernetes node already (nft has a table kube-proxy that is not the lab's): "
+                       "the lab would take over its service rules. Use another machine.")  # fmt: skip
     _save_switches()
     for path, value in _SWITCHES:
         if Path(path).exists():
@@ -83,15 +89,20 @@ def prepare(nodes: tuple[Node, ...]) -> None:
 
 def restore() -> None:
     """Bridge and tables gone, switches as they were. Harmless when nothing was prepared."""
-    for family, table in (("ip", _TABLE), *_PROXY_TABLES):
-        if Path("/usr/sbin/nft").exists():
-            _nft(f"add table {family} {table}\ndelete table {family} {table}\n")
+    tables = (("ip", _TABLE), *(_PROXY_TABLES if _SAVED.exists() else ()))
+    for family, table in tables if Path("/usr/sbin/nft").exists() else ():
+        _nft(f"add table {family} {table}\ndelete table {family} {table}\n")
     if _bridge_exists():
         _run("ip", "link", "delete", BRIDGE)
     if _SAVED.exists():
         for path, value in json.loads(_SAVED.read_text()).items():
             Path(path).write_text(value)
         _SAVED.unlink()
+
+
+def _foreign_proxy() -> bool:
+    listed = subprocess.run(["/usr/sbin/nft", "list", "tables"], capture_output=True, text=True, check=False)
+    return any(f"table {family} {table}" in listed.stdout.splitlines() for family, table in _PROXY_TABLES)
 
 
 def _save_switches() -> None:
