@@ -35,7 +35,7 @@ def _column(name: str, logical: Any) -> Column:
     return Column(
         name=name,
         root=root,
-        sql=logical.copy(True).asSerializableString()
+        sql=_in_words(logical.copy(True).asSerializableString())
         if root not in {"STRUCTURED_TYPE", "RAW"}
         else logical.asSummaryString(),
         nullable=logical.isNullable(),
@@ -45,6 +45,11 @@ def _column(name: str, logical: Any) -> Column:
         else (),
         rowtime="*ROWTIME*" in logical.asSummaryString(),
     )
+
+
+def _in_words(sql: str) -> str:
+    """The type as people write it."""
+    return sql.replace("VARCHAR(2147483647)", "STRING").replace("VARBINARY(2147483647)", "BYTES")
 
 
 def data_types_of(table: Table) -> Mapping[str, Any]:

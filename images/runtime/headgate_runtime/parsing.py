@@ -20,11 +20,10 @@ from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 from headgate_runtime.bridge import _column, barrier, stream_to_table, table_to_stream
 from headgate_runtime.columns import literal, quote
 from headgate_runtime.errors import DeadLetterReason, PlanRefused
+from headgate_runtime.formats import HEADER, PARSE_ERRORS, plan_format
 from headgate_runtime.records import ERROR, RecordFormat, parse_records
 from headgate_runtime.tally import Tally
 
-PARSE_ERRORS = "headgate.parse-errors"
-HEADER = "headgate.csv.header"
 _OWN = re.compile(r"'headgate\.(parse-errors|csv\.header)'\s*=\s*'([^']*)'", re.IGNORECASE)
 _LINE = "hg_line"
 _PARSED = "hg_parsed"
@@ -50,20 +49,13 @@ def parsed_table(
     operation = t_env._j_tenv.getParser().parse(statement).get(0)
     table, name = operation.getCatalogTable(), operation.getTableIdentifier().getObjectName()
     options = resolve({str(k): str(table.getOptions()[k]) for k in table.getOptions()})
-    _check_options(name, options)
     schema = table.getUnresolvedSchema().resolve(t_env._j_tenv.getCatalogManager().getSchemaResolver())
     physical = [c for c in schema.getColumns() if c.isPhysical()]
     columns = [_column(c.getName(), c.getDataType().getLogicalType()) for c in physical]
     metadata = [c for c in schema.getColumns() if c.getClass().getSimpleName() == "MetadataColumn"]
-    record_format = RecordFormat(
-        kind=options["format"] if "format" in options else options["value.format"],
-        columns=tuple(columns),
-        header=options.get(HEADER, "").lower() == "true",
-        comments=options.get("csv.allow-comments", "").lower() == "true",
-        delimiter=options.get("csv.field-delimiter", ","),
-        quote=options.get("csv.quote-character", '"'),
-        null_literal=options.get("csv.null-literal"),
-    )
+    record_format = plan_format(name, options, tuple(columns))
+    if not table.getPartitionKeys().isEmpty():
+        raise PlanRefused(f"table {name}: '{PARSE_ERRORS}' does not go together with PARTITIONED BY.")
     raw = f"{name}_hg_raw"
     _create_raw(t_env, raw, options, metadata)
     function = f"hg_parse_{name}"
@@ -82,25 +74,10 @@ def parsed_table(
     error = f"{quote(_PARSED)}.{quote(ERROR)}"
     dead = (
         f"SELECT {literal(DeadLetterReason.UNPARSABLE_RECORD.value)} AS reason, SPLIT_INDEX({error}, '\x1f', 0) AS column_name, "
-        f"SPLIT_INDEX({error}, '\x1f', 1) AS detail, JSON_OBJECT(KEY 'line' VALUE {_LINE}) AS record "
+        f"SPLIT_INDEX({error}, '\x1f', 1) AS detail, JSON_OBJECT(KEY 'line' VALUE DECODE({_LINE}, 'UTF-8')) AS record "
         f"FROM {quote(f'{name}_hg_parsed')} WHERE {error} <> ''"
     )
     return ParsedTable(name, dead)
-
-
-def _check_options(name: str, options: dict[str, str]) -> None:
-    mode = options.get(PARSE_ERRORS, "dead-letter")
-    if mode != "dead-letter":
-        raise PlanRefused(f"table {name}: '{PARSE_ERRORS}' = '{mode}' is not known; the one value is 'dead-letter'.")
-    record_format = options.get("format", options.get("value.format"))
-    if record_format not in {"csv", "json"}:
-        raise PlanRefused(
-            f"table {name}: '{PARSE_ERRORS}' works with the formats csv and json, not with {record_format!r}."
-        )
-    if any(k.startswith("key.") for k in options):
-        raise PlanRefused(
-            f"table {name}: '{PARSE_ERRORS}' does not go together with key.format; read the key as a metadata column."
-        )
 
 
 def _create_raw(t_env: StreamTableEnvironment, raw: str, options: dict[str, str], metadata: list[Any]) -> None:
@@ -111,7 +88,7 @@ def _create_raw(t_env: StreamTableEnvironment, raw: str, options: dict[str, str]
         if not k.startswith(own) and k not in {"format", "value.format", "value.fields-include"}
     }
     kept["format"] = "raw"
-    columns = [f"{_LINE} STRING"]
+    columns = [f"{_LINE} BYTES"]
     for column in metadata:
         key = column.getMetadataKey()
         source = f" FROM {literal(key.get())}" if key.isPresent() else ""
@@ -125,7 +102,7 @@ def _create_raw(t_env: StreamTableEnvironment, raw: str, options: dict[str, str]
 def _create_view(t_env: StreamTableEnvironment, name: str, table: Any, schema: Any, parsed: str) -> None:
     """The table's own name over the good rows; a declared watermark or computed column is declared again on them."""
     fields = ", ".join(
-        quote(c.getName()) if not c.isPhysical() else f"{quote(_PARSED)}.{quote(c.getName())} AS {quote(c.getName())}"
+        f"{_parsed_value(c)} AS {quote(c.getName())}" if c.isPhysical() else quote(c.getName())
         for c in schema.getColumns()
         if c.getClass().getSimpleName() != "ComputedColumn"
     )
@@ -150,10 +127,30 @@ def _create_view(t_env: StreamTableEnvironment, name: str, table: Any, schema: A
     t_env.create_temporary_view(name, Table(t_env._j_tenv.fromDataStream(stream, builder.build()), t_env))
 
 
+def _is_instant(logical: Any) -> bool:
+    return str(logical.getTypeRoot().toString()) == "TIMESTAMP_WITH_LOCAL_TIME_ZONE"
+
+
+def _parsed_value(column: Any) -> str:
+    """The column's value in SQL; PyFlink's rows carry no TIMESTAMP_LTZ, so that comes as milliseconds."""
+    value, logical = f"{quote(_PARSED)}.{quote(column.getName())}", column.getDataType().getLogicalType()
+    if not _is_instant(logical):
+        return value
+    return f"CAST(TO_TIMESTAMP_LTZ({value}, 3) AS {logical.copy(True).asSerializableString()})"
+
+
 def _parser(record_format: RecordFormat, physical: list[Any], tag: str) -> Any:
     from pyflink.table.types import _from_java_data_type
 
-    fields = [DataTypes.FIELD(c.getName(), _from_java_data_type(c.getDataType().nullable())) for c in physical]
+    fields = [
+        DataTypes.FIELD(
+            c.getName(),
+            DataTypes.BIGINT()
+            if _is_instant(c.getDataType().getLogicalType())
+            else _from_java_data_type(c.getDataType().nullable()),
+        )
+        for c in physical
+    ]
     fields.append(DataTypes.FIELD(ERROR, DataTypes.STRING()))
     return udf(
         RecordParser(record_format, tag), result_type=DataTypes.ROW(fields), func_type="pandas", deterministic=False
