@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from headgate.api.names import did_you_mean, listing
+from headgate.api.names import did_you_mean
 from headgate.api.options import owner_of
 from headgate.api.places import STATE_SCHEMES, scheme_of
 from headgate.api.problems import Path, Problem
@@ -72,13 +72,17 @@ def check_repository(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     if not repository:
         return
     if "://" in repository:
-        yield Problem(path, f"leave out the scheme: {repository.split('://', 1)[1]}")
-    elif "@" in repository:
-        yield Problem(path, "leave out the digest: the build finds it")
-    elif ":" in repository.rsplit("/", 1)[-1] and "/" in repository:
-        yield Problem(path, f"leave out the tag: images are named by digest ({repository.rsplit(':', 1)[0]})")
+        yield Problem(path, f"leave out the scheme: {_untagged(repository.split('://', 1)[1])}")
+    elif _untagged(repository) != repository:
+        yield Problem(path, f"leave out tag and digest, the build names the image: {_untagged(repository)}")
     elif not _REPOSITORY.fullmatch(repository):
         yield Problem(path, "is not host/path of a registry, such as registry.example.com/models/churn")
+
+
+def _untagged(repository: str) -> str:
+    name = repository.split("@", 1)[0]
+    host, slash, path = name.rpartition("/")
+    return f"{host}{slash}{path.split(':', 1)[0]}" if slash else name
 
 
 def check_base(spec: ModelDeploymentSpec) -> Iterator[Problem]:
@@ -101,8 +105,3 @@ def check_file_without_claim(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     if storage.uri.startswith("file:") and not storage.claim:
         message = "fine on a laptop; on Kubernetes the pods share a file:/// directory only on a claim (storage.claim)"
         yield Problem(("flink", "storage", "uri"), message)
-
-
-def known_state_schemes() -> str:
-    """For messages and docs: the schemes that state may lie behind."""
-    return listing(STATE_SCHEMES)

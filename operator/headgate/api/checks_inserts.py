@@ -11,9 +11,9 @@ from headgate.api.pipeline import OnError
 from headgate.api.problems import Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.rollout import Strategy
-from headgate.api.sqlquery import Columns, TableName, column_count, plain_columns, tables_read
+from headgate.api.sqlquery import Columns, column_count, plain_columns
 from headgate.api.sqlschema import DEAD_LETTERS, VIEWS, Part, Schema, read_schema, scored_columns
-from headgate.api.sqlspelling import misspelt
+from headgate.api.sqlsources import TableName, tables_read
 from headgate.api.sqlstatements import Statement
 from headgate.api.sqltables import Declares, closing, read_path, split_list
 from headgate.api.sqltokens import Misread, Token
@@ -73,10 +73,7 @@ def check_output(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     if not part.statements:
         yield Problem(part.path, "holds no statement; write INSERT INTO table SELECT … FROM scored")
     for statement in part.statements:
-        wrong = _shape(statement)
-        if wrong is None and read_insert(statement) is not None:
-            wrong = misspelt(statement)
-        if wrong is not None:
+        if (wrong := _shape(statement)) is not None:
             yield part.problem(wrong)
 
 

@@ -1,4 +1,4 @@
-"""Checks of ``spec.pipeline.python``; those of the SQL are in :mod:`headgate.api.sql`."""
+"""Checks of ``spec.pipeline.python``; those of its SQL have modules of their own."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from headgate.api.checks_tables import report
 from headgate.api.names import did_you_mean, listing
 from headgate.api.problems import Path, Problem
 from headgate.api.resources import ModelDeploymentSpec
-from headgate.api.sqlquery import own_name, plain_columns, tables_read
+from headgate.api.sqlquery import plain_columns
 from headgate.api.sqlschema import STAMP, VIEWS, read_schema
-from headgate.api.sqlspelling import misspelt
+from headgate.api.sqlsources import own_name, tables_read
 
 _ELSEWHERE = {
     "INSERT": "an INSERT belongs in spec.pipeline.output; input is the query alone",
@@ -34,8 +34,6 @@ def check_input(spec: ModelDeploymentSpec) -> Iterator[Problem]:
         yield report(part, second.tokens[0], message)
     first = part.statements[0].tokens[0]
     if first.upper in ("SELECT", "WITH", "VALUES") or first.is_mark("("):
-        if (wrong := misspelt(part.statements[0])) is not None:
-            yield part.problem(wrong)
         return
     reason = _ELSEWHERE.get(first.upper) or f'a query begins with SELECT or WITH, not with "{first.text}"'
     hint = did_you_mean(first.upper, ["SELECT", "WITH"]) if first.upper not in _ELSEWHERE else ""

@@ -8,8 +8,8 @@ from headgate.api.names import did_you_mean, listing, nearest
 from headgate.api.problems import Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.secrets import placeholders
-from headgate.api.sqlquery import tables_read
 from headgate.api.sqlschema import VIEWS, Part, Schema, pipeline_texts, read_schema
+from headgate.api.sqlsources import tables_read
 from headgate.api.sqlspelling import misspelt
 from headgate.api.sqlstatements import Statement
 from headgate.api.sqltables import Declared, Declares, column_problems, declared_kind, read_declaration
@@ -43,23 +43,23 @@ def check_tables(spec: ModelDeploymentSpec) -> Iterator[Problem]:
         yield Problem(part.path, "holds no statement; declare the tables that input reads and output writes")
     names: dict[str, int] = {}
     for statement in part.statements:
-        yield from map(part.problem, _statement(statement, names))
+        yield from map(part.problem, _statement(statement, names, schema.names))
     yield from _views(schema)
 
 
-def _statement(statement: Statement, names: dict[str, int]) -> Iterator[Misread]:
+def _statement(statement: Statement, names: dict[str, int], known: frozenset[str]) -> Iterator[Misread]:
     first = statement.tokens[0]
     if first.upper != "CREATE":
-        reason = _ELSEWHERE.get(first.upper)
-        hint = did_you_mean(first.upper, ["CREATE"]) if first.upper and not reason else ""
-        yield at(first, f"{reason or f'this begins with {first.text}'}; {_TAKES}{hint}")
+        reason = _ELSEWHERE.get(first.upper) or f'this begins with "{first.text}"'
+        near = nearest(first.upper, ["CREATE"]) if first.upper not in _ELSEWHERE else None
+        yield at(first, f'"{first.text}" is no word of SQL; did you mean {near}?' if near else f"{reason}; {_TAKES}")
         return
     word, position = declared_kind(statement)
     if word.upper() not in Declares.__members__:
-        known = nearest(word, Declares)
-        hint = f"; did you mean {known}?" if known else ""
+        meant = nearest(word, Declares)
         place = statement.tokens[min(position, len(statement.tokens) - 1)]
-        yield at(place, f"CREATE {word} is not taken here; {_TAKES}{hint}" if word else f"CREATE what? {_TAKES}")
+        reason = f"CREATE {word} is not taken here; {_TAKES}" if word else f"CREATE what? {_TAKES}"
+        yield at(place, f'"{word}" is no word of SQL; did you mean {meant}?' if meant else reason)
         return
     declared = read_declaration(statement)
     if declared is None:
@@ -71,7 +71,7 @@ def _statement(statement: Statement, names: dict[str, int]) -> Iterator[Misread]
         yield from _table(declared)
     elif declared.declares is Declares.VIEW and not declared.query:
         yield at(declared.at, f'the view "{declared.name}" has no query after AS')
-    if (wrong := misspelt(statement)) is not None and declared.declares is Declares.VIEW:
+    if declared.declares is Declares.VIEW and (wrong := misspelt(statement, known)) is not None:
         yield wrong
 
 

@@ -140,6 +140,8 @@ class _Parser:
     def unexpected(self, wanted: str = "") -> str:
         kind, value, _ = self.here
         found = "the end" if kind == "end" else f'"{value}"' if kind != "quoted" else value
+        if kind == "number" and value.startswith("-") and not wanted:
+            return f"{found} is not expected here; a name with a - in it needs double quotes"
         return f"expected {wanted}, not {found}" if wanted else f"{found} is not expected here"
 
     def take(self, mark: str) -> None:

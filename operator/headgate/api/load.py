@@ -41,13 +41,15 @@ class Document:
 
     def describe(self, problem: Problem) -> str:
         """``line 12: spec.pipeline.key: the message``; the nearest line above when the field itself is missing."""
+        return f"line {self.line_of(problem)}: {problem}"
+
+    def line_of(self, problem: Problem) -> int:
+        """The line in the file that a problem is about, from 1."""
         path = problem.path
         while path not in self.lines:
             path = path[:-1]
         line, block = self.lines[path]
-        if problem.line is not None and block and path == problem.path:
-            line += problem.line
-        return f"line {line}: {problem}"
+        return line + problem.line if problem.line is not None and block and path == problem.path else line
 
 
 def load_modeldeployments(text: str, *, source: str = "") -> tuple[ModelDeployment, ...]:
@@ -61,7 +63,7 @@ def load_modeldeployments(text: str, *, source: str = "") -> tuple[ModelDeployme
     problems: list[str] = []
     for document in read_documents(text, source=source):
         findings = examine(document.raw)
-        problems += map(document.describe, findings.problems)
+        problems += map(document.describe, sorted(findings.problems, key=document.line_of))
         if findings.deployment is not None:
             deployments.append(findings.deployment)
     if problems:
@@ -81,11 +83,7 @@ def read_documents(text: str, *, source: str = "") -> tuple[Document, ...]:
     except yaml.MarkedYAMLError as error:
         raise InvalidResource((_syntax(error),), name=source) from error
     except yaml.reader.ReaderError as error:
-        message = (
-            f"the character U+{ord(error.character):04X} cannot stand in YAML"
-            if isinstance(error.character, str)
-            else "the text is not UTF-8"
-        )
+        message = f"the character U+{int(error.character):04X} cannot stand in YAML"
         raise InvalidResource((message,), name=source) from error
     documents: list[Document] = []
     others: list[str] = []
@@ -184,6 +182,7 @@ _SENTENCES = (
     ("unexpected end of stream", "a quote that opens here never closes"),
     ("undefined alias", "an alias (*name) without its anchor (&name)"),
     ("could not determine a constructor", "a tag (!name) that means nothing here"),
+    ("unhashable key", "a name must be a text"),
     ("cannot start any token", "this character cannot begin a value; put the text in quotes"),
 )
 

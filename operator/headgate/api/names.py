@@ -14,7 +14,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     wanted = _fold(name)
     if wanted in folded:
         return folded[wanted]
-    matches = get_close_matches(wanted, list(folded), n=1, cutoff=0.7)
+    matches = get_close_matches(wanted, list(folded), n=1, cutoff=0.65)
     return folded[matches[0]] if matches else None
 
 

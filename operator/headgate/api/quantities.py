@@ -32,7 +32,7 @@ def parse_duration(text: str) -> int:
     Raises:
         ValueError: the text is not a whole number followed by ``ms``, ``s``, ``m`` or ``h``.
     """
-    found = _DURATION.match(text)
+    found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f'"{text}" is not a duration; write a whole number and ms, s, m or h, such as 500ms or 10s')
     return int(found[1]) * _MILLISECONDS[found[2]]
@@ -53,7 +53,7 @@ def parse_quantity(text: str) -> Decimal:
     Raises:
         ValueError: the text is not a number with an optional unit (``m``, ``k``, ``M``, ``G``, ``T``, ``Ki`` … ``Ti``).
     """
-    found = _QUANTITY.match(text)
+    found = _QUANTITY.fullmatch(text)
     if found is None:
         raise ValueError(f'"{text}" is not a quantity; write a number with an optional unit, such as 500m, 2 or 1536Mi')
     return Decimal(found[1]) * _FACTORS[found[2] or ""]

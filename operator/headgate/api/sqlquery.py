@@ -1,80 +1,39 @@
-"""Outlines queries: which tables they read and which columns they yield, as far as that can be told from the text.
+"""Finds the columns that a query yields, as far as that can be told from the text.
 
-Called by :mod:`headgate.api.sql`. It follows Flink's grammar only so far as names go. Where a name cannot be told (a star over
-something that the text does not declare), the answer is None, and nobody concludes anything from it.
+Called by the checks of the SQL. Where a name cannot be told (a star over something that the text does not declare), the answer is
+None, and nobody concludes anything from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headgate.api.reserved import RESERVED
+from headgate.api.sqlsources import (
+    ENDS_FROM,
+    SETS,
+    TableName,
+    Tokens,
+    is_distinct_from,
+    names_given,
+    own_name,
+    tables_read,
+)
 from headgate.api.sqltables import closing, read_path, split_list
 from headgate.api.sqltokens import Kind, Token
 
-Tokens = Sequence[Token]
 Columns = tuple[str, ...] | None
 """The columns of a table or query; None when unknown."""
 
-_ENDS_FROM = frozenset({"WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "QUALIFY"})
-_SETS = frozenset({"UNION", "EXCEPT", "INTERSECT", "MINUS"})
 _WINDOWS = frozenset({"TUMBLE", "HOP", "CUMULATE", "SESSION"})
 _WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
-_QUERY = ("SELECT", "WITH", "VALUES")
-_INFIX = frozenset(
-    [
-        "AND",
-        "OR",
-        "NOT",
-        "IS",
-        "IN",
-        "LIKE",
-        "ILIKE",
-        "RLIKE",
-        "TO",
-        "ESCAPE",
-        "BETWEEN",
-        "SYMMETRIC",
-        "ASYMMETRIC",
-        "OF",
-        "FROM",
-        "JSON",
-        "UNIQUE",
-        "OVER",
-        "OVERLAPS",
-        "CONTAINS",
-        "PRECEDES",
-        "SUCCEEDS",
-        "EQUALS",
-        "DIV",
-        "MULTISET",
-        "EXCEPT",
-        "INTERSECT",
-        "DISTINCT",
-        "ALL",
-        "AT",
-        "WITH",
-        "WITHIN",
-        "FILTER",
-        "RESPECT",
-        "IGNORE",
-    ]
-)
+_INFIX = frozenset({
+    "AND", "OR", "NOT", "IS", "IN", "LIKE", "ILIKE", "RLIKE", "TO", "ESCAPE", "BETWEEN", "SYMMETRIC", "ASYMMETRIC", "OF",
+    "FROM", "JSON", "UNIQUE", "OVER", "OVERLAPS", "CONTAINS", "PRECEDES", "SUCCEEDS", "EQUALS", "DIV", "MULTISET",
+    "EXCEPT", "INTERSECT", "DISTINCT", "ALL", "AT", "WITH", "WITHIN", "FILTER", "RESPECT", "IGNORE",
+})  # fmt: skip
 """Words between or before two operands: what follows them is no alias."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableName:
-    """A table as a query names it, and where."""
-
-    path: tuple[str, ...]
-    at: Token
-
-    @property
-    def name(self) -> str:
-        """Its name without catalog and database."""
-        return self.path[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,82 +45,6 @@ class PlainColumn:
     at: Token
 
 
-@dataclass(slots=True)
-class _Level:
-    """Where the scan is between two parentheses."""
-
-    select: bool = False
-    within_from: bool = False
-    table_next: bool = False
-
-
-def tables_read(tokens: Tokens) -> tuple[TableName, ...]:
-    """Every table that a query or statement reads, subqueries included, common table expressions left out."""
-    common = {
-        tokens[name].name for at, token in enumerate(tokens) if token.upper == "WITH" for name in _names(tokens, at)
-    }
-    return tuple(table for table in _scan(tokens) if not (len(table.path) == 1 and table.name in common))
-
-
-def own_name(path: tuple[str, ...]) -> str | None:
-    """The name of a table of the default database; None for one of another catalog or database."""
-    return path[-1] if path[:-1] in ((), ("default_database",), ("default_catalog", "default_database")) else None
-
-
-def _names(tokens: Tokens, at: int) -> Iterator[int]:
-    """The positions of the names that the WITH at ``at`` gives to queries."""
-    at += 1
-    while at + 1 < len(tokens) and tokens[at].is_name():
-        name, at = at, at + 1
-        if tokens[at].is_mark("("):
-            at = closing(tokens, at) + 1
-        if at + 1 >= len(tokens) or tokens[at].upper != "AS" or not tokens[at + 1].is_mark("("):
-            return
-        yield name
-        at = closing(tokens, at + 1) + 1
-        if at >= len(tokens) or not tokens[at].is_mark(","):
-            return
-        at += 1
-
-
-def _scan(tokens: Tokens) -> Iterator[TableName]:
-    levels = [_Level()]
-    at = 0
-    while at < len(tokens):
-        token, word, level = tokens[at], tokens[at].upper, levels[-1]
-        following = tokens[at + 1] if at + 1 < len(tokens) else None
-        if word == "MATCH_RECOGNIZE" and following is not None and following.is_mark("("):
-            at = closing(tokens, at + 1)
-        elif token.is_mark("("):
-            nested = level.table_next and following is not None and following.upper not in _QUERY
-            level.table_next = False
-            levels.append(_Level(nested, nested, nested))
-        elif token.is_mark(")"):
-            levels = levels[:-1] or [_Level()]
-        elif word == "SELECT":
-            levels[-1] = _Level(select=True)
-        elif word == "FROM" and level.select and not _distinct_from(tokens, at):
-            level.within_from = level.table_next = True
-        elif word == "JOIN" or (token.is_mark(",") and level.within_from):
-            level.table_next = True
-        elif word in _ENDS_FROM or word in _SETS:
-            level.within_from = level.table_next = False
-        elif (word == "TABLE" and following is not None and following.is_name()) or (
-            level.table_next and token.is_name() and word != "LATERAL"
-        ):
-            start = at + 1 if word == "TABLE" and following is not None and following.is_name() else at
-            path, end = read_path(tokens, start)
-            if not (end < len(tokens) and tokens[end].is_mark("(")):
-                yield TableName(path, tokens[start])
-            at, level.table_next = end - 1, False
-        at += 1
-
-
-def _distinct_from(tokens: Tokens, at: int) -> bool:
-    """``IS [NOT] DISTINCT FROM``, which begins no FROM clause."""
-    return at >= 2 and tokens[at - 1].upper == "DISTINCT" and tokens[at - 2].upper in ("IS", "NOT")
-
-
 def columns_yielded(tokens: Tokens, known: Mapping[str, Columns]) -> Columns:
     """The named columns of a query, in order; an expression without a name is left out. None when a star hides them.
 
@@ -170,7 +53,7 @@ def columns_yielded(tokens: Tokens, known: Mapping[str, Columns]) -> Columns:
     tokens = _unwrapped(tokens)
     scope: dict[str, Columns] = dict(known)
     if tokens and tokens[0].upper == "WITH":
-        for position in _names(tokens, 0):
+        for position in names_given(tokens, 0):
             scope[tokens[position].name] = _common_columns(tokens, position, scope)
         tokens = _after_common(tokens)
         return columns_yielded(tokens, scope) if tokens else None
@@ -248,7 +131,7 @@ def _unwrapped(tokens: Tokens) -> Tokens:
 
 
 def _after_common(tokens: Tokens) -> Tokens:
-    last = list(_names(tokens, 0))
+    last = list(names_given(tokens, 0))
     if not last:
         return ()
     at = last[-1] + 1
@@ -269,7 +152,7 @@ def _first_of_sets(tokens: Tokens) -> Tokens:
     depth = 0
     for position, token in enumerate(tokens):
         depth += token.is_mark("(", "[", "{") - token.is_mark(")", "]", "}")
-        if depth == 0 and token.upper in _SETS:
+        if depth == 0 and token.upper in SETS:
             return tokens[:position]
     return tokens
 
@@ -282,9 +165,9 @@ def _select(tokens: Tokens) -> tuple[list[tuple[Token, ...]], Tokens | None] | N
     depth, begin = 0, None
     for position in range(start, len(tokens)):
         token = tokens[position]
-        if depth == 0 and token.upper == "FROM" and begin is None and not _distinct_from(tokens, position):
+        if depth == 0 and token.upper == "FROM" and begin is None and not is_distinct_from(tokens, position):
             begin = position
-        elif depth == 0 and begin is not None and token.upper in _ENDS_FROM:
+        elif depth == 0 and begin is not None and token.upper in ENDS_FROM:
             return split_list(tokens[start:begin]), tokens[begin + 1 : position]
         elif depth == 0 and begin is None and token.upper in ("WHERE", "ORDER", "LIMIT"):
             return split_list(tokens[start:position]), None

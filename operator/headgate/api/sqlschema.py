@@ -6,13 +6,15 @@ Called by the checks of the SQL. ``sound`` says that a text has nothing wrong th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from headgate.api.pipeline import PipelineSpec
 from headgate.api.problems import Path, Problem
 from headgate.api.resources import ModelDeploymentSpec
-from headgate.api.sqlquery import Columns, TableName, columns_yielded, own_name
+from headgate.api.sqlquery import Columns, columns_yielded
+from headgate.api.sqlsources import TableName, own_name
+from headgate.api.sqlspelling import misspelt
 from headgate.api.sqlstatements import Statement, split, structure
 from headgate.api.sqltables import Declared, Declares, read_declaration
 from headgate.api.sqltokens import Misread
@@ -58,6 +60,8 @@ class Schema:
     columns: Mapping[str, Columns]
     """The columns of tables and views by name; None where they cannot be told."""
     input_columns: Columns
+    names: frozenset[str]
+    """Every name that ``tables`` gives to anything."""
 
     def knows(self, table: TableName, *more: str) -> bool:
         """False for a table that is certainly not there."""
@@ -84,10 +88,11 @@ def read_schema(spec: ModelDeploymentSpec) -> Schema:
 
 @lru_cache(maxsize=8)
 def _read(tables: str, query: str, output: str) -> Schema:
-    parts = {name: _part(name, text) for name, text in (("tables", tables), ("input", query), ("output", output))}
-    declared = tuple(
-        one for statement in parts["tables"].statements if (one := read_declaration(statement)) is not None
-    )
+    parts = {"tables": _part("tables", tables)}
+    words = parts["tables"].statements
+    declared = tuple(one for statement in words if (one := read_declaration(statement)) is not None)
+    names = frozenset(token.name for statement in words for token in statement.tokens if token.is_name())
+    parts |= {name: _spelt(_part(name, text), names) for name, text in (("input", query), ("output", output))}
     columns: dict[str, Columns] = {}
     for one in declared:
         if one.declares is Declares.TABLE:
@@ -103,6 +108,7 @@ def _read(tables: str, query: str, output: str) -> Schema:
         complete=parts["tables"].sound and len(declared) == len(parts["tables"].statements),
         columns=columns,
         input_columns=columns_yielded(parts["input"].statements[0].tokens, columns) if single else None,
+        names=names,
     )
 
 
@@ -113,6 +119,14 @@ def _part(name: str, text: str) -> Part:
         for statement in statements:
             broken += structure(statement)
     return Part(("pipeline", name), statements, tuple(broken))
+
+
+def _spelt(part: Part, names: frozenset[str]) -> Part:
+    """The part with its misspelt keywords, which make any conclusion from it unsafe."""
+    if not part.sound:
+        return part
+    wrong = tuple(found for one in part.statements if (found := misspelt(one, names)) is not None)
+    return replace(part, misread=wrong)
 
 
 def pipeline_texts(pipeline: PipelineSpec) -> tuple[tuple[Path, str], ...]:

@@ -1,6 +1,6 @@
 """Finds the misspelt keyword of a statement that does not parse: the one word whose correction makes it parse.
 
-Called by :mod:`headgate.api.sql`. The second opinion comes from sqlglot with a small Flink dialect. sqlglot does not know all of
+Called by :mod:`headgate.api.sqlschema`. The second opinion comes from sqlglot with a small Flink dialect. sqlglot does not know all of
 Flink's SQL, so that it fails means nothing by itself: only a correction that makes it succeed is told.
 """
 
@@ -35,14 +35,14 @@ class _FlinkDialect(Dialect):
         COMMENTS: ClassVar[list[str | tuple[str, str]]] = ["--", "//", ("/*", "*/")]
 
 
-def misspelt(statement: Statement) -> Misread | None:
-    """The word that must be a keyword for the statement to parse, or None."""
+def misspelt(statement: Statement, names: frozenset[str]) -> Misread | None:
+    """The word that must be a keyword for the statement to parse, or None; never one of ``names``, which are declared."""
     if _parses(statement.text):
         return None
     offset = statement.tokens[0].start
     tries = 0
     for token in statement.tokens:
-        if token.kind is not Kind.WORD or token.text.lower() in RESERVED or len(token.text) < 3:
+        if token.kind is not Kind.WORD or token.text.lower() in RESERVED or token.text in names or len(token.text) < 3:
             continue
         keyword = nearest(token.upper, _KEYWORDS)
         if keyword is None or keyword == token.upper or tries == _MOST_TRIES:

@@ -1,6 +1,6 @@
 """Splits SQL into statements and finds what is broken whatever the statement means: parentheses and commas.
 
-Called by :mod:`headgate.api.sql`. Only what Flink's own parser is sure to refuse is told; in doubt it stays silent.
+Called by :mod:`headgate.api.sqlschema`. Only what Flink's own parser is sure to refuse is told; in doubt it stays silent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads ``CREATE TABLE``, ``CREATE VIEW`` and ``CREATE FUNCTION``: what is declared, with which columns and options.
 
-Called by :mod:`headgate.api.sql`. It reads what it needs and leaves the rest to Flink; where it cannot tell the columns, they
+Called by :mod:`headgate.api.sqlschema`. It reads what it needs and leaves the rest to Flink; where it cannot tell the columns, they
 are None and nothing is concluded from them.
 """
 
@@ -65,40 +65,11 @@ class Declared:
         return self.path[-1]
 
 
-_TYPES = frozenset(
-    [
-        "CHAR",
-        "CHARACTER",
-        "VARCHAR",
-        "STRING",
-        "BOOLEAN",
-        "BINARY",
-        "VARBINARY",
-        "BYTES",
-        "DECIMAL",
-        "DEC",
-        "NUMERIC",
-        "TINYINT",
-        "SMALLINT",
-        "INT",
-        "INTEGER",
-        "BIGINT",
-        "FLOAT",
-        "DOUBLE",
-        "DATE",
-        "TIME",
-        "TIMESTAMP",
-        "TIMESTAMP_LTZ",
-        "ARRAY",
-        "MULTISET",
-        "MAP",
-        "ROW",
-        "RAW",
-        "VARIANT",
-        "BITMAP",
-        "STRUCTURED",
-    ]
-)
+_TYPES = frozenset({
+    "CHAR", "CHARACTER", "VARCHAR", "STRING", "BOOLEAN", "BINARY", "VARBINARY", "BYTES", "DECIMAL", "DEC", "NUMERIC",
+    "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ",
+    "ARRAY", "MULTISET", "MAP", "ROW", "RAW", "VARIANT", "BITMAP", "STRUCTURED",
+})  # fmt: skip
 _ELSEWHERE = {
     "TEXT": "STRING", "NVARCHAR": "STRING", "UUID": "STRING", "JSON": "STRING", "CLOB": "STRING", "OBJECT": "STRING",
     "LONG": "BIGINT", "INT64": "BIGINT", "INT32": "INT", "INT16": "SMALLINT", "SHORT": "SMALLINT", "INT8": "TINYINT",

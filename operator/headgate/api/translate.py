@@ -77,9 +77,9 @@ def _because(error: Mapping[str, Any], what: str) -> str:
         case "string_too_short":
             return "must not be empty"
         case "greater_than_equal":
-            return f"must be at least {context['ge']}, not {_shown(given)}"
+            return f"must be at least {context['ge']:g}, not {_shown(given)}"
         case "less_than_equal":
-            return f"must be at most {context['le']}, not {_shown(given)}"
+            return f"must be at most {context['le']:g}, not {_shown(given)}"
         case "too_short":
             return f"needs at least {context['min_length']}, has {context['actual_length']}"
         case "too_long":
