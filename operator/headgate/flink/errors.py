@@ -21,3 +21,7 @@ class FlinkRefused(ClusterError):
 
     reason = "FlinkRefused"
     disposition = Disposition.TERMINAL
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status

@@ -17,6 +17,7 @@ import httpx
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 
 _LONGEST_CAUSE = 500
+_NOT_FOUND = 404
 
 
 class JobState(StrEnum):
@@ -104,19 +105,24 @@ class FlinkRest:
         running = int(tasks["running"]) + int(tasks["finished"])
         return Job(newest["jid"], newest["name"], JobState(newest["state"]), running, int(tasks["total"]))
 
-    def stop(self, job_id: str, folder: str, *, drain: bool = False) -> str:
-        """Ask for a stop with savepoint below ``folder``; gives the request's id."""
-        body = {"targetDirectory": folder, "drain": drain, "formatType": "CANONICAL"}
-        return str(self._call("POST", f"/jobs/{job_id}/stop", body)["request-id"])
+    def stop(self, job_id: str, folder: str, trigger: str, *, drain: bool = False) -> None:
+        """Ask for a stop with savepoint below ``folder``, under an id (32 hex digits): asking twice is asking once."""
+        body = {"targetDirectory": folder, "drain": drain, "formatType": "CANONICAL", "triggerId": trigger}
+        self._call("POST", f"/jobs/{job_id}/stop", body)
 
-    def savepoint(self, job_id: str, folder: str) -> str:
-        """Ask for a savepoint while the job runs on; gives the request's id."""
-        body = {"target-directory": folder, "cancel-job": False, "formatType": "CANONICAL"}
-        return str(self._call("POST", f"/jobs/{job_id}/savepoints", body)["request-id"])
+    def savepoint(self, job_id: str, folder: str, trigger: str) -> None:
+        """Ask for a savepoint while the job runs on, under an id as above."""
+        body = {"target-directory": folder, "cancel-job": False, "formatType": "CANONICAL", "triggerId": trigger}
+        self._call("POST", f"/jobs/{job_id}/savepoints", body)
 
-    def savepoint_request(self, job_id: str, request_id: str) -> SavepointRequest:
-        """How a stop or savepoint that was asked for is doing."""
-        answer = self._call("GET", f"/jobs/{job_id}/savepoints/{request_id}")
+    def savepoint_request(self, job_id: str, trigger: str) -> SavepointRequest | None:
+        """How a stop or savepoint that was asked for is doing; None where the JobManager knows of no such request."""
+        try:
+            answer = self._call("GET", f"/jobs/{job_id}/savepoints/{trigger}")
+        except FlinkRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
         if answer["status"]["id"] != "COMPLETED":
             return SavepointRequest(done=False)
         operation = answer.get("operation") or {}
@@ -143,6 +149,11 @@ class FlinkRest:
             "entries"
         ) or []
         return sentence_of(str(entries[0].get("stacktrace", ""))) if entries else ""
+
+    def restarts(self, job_id: str) -> int:
+        """How often the job started again by itself."""
+        found = self._call("GET", f"/jobs/{job_id}/metrics?get=numRestarts")
+        return int(float(found[0]["value"])) if found else 0
 
     def vertices(self, job_id: str) -> tuple[Vertex, ...]:
         """The tasks of the job graph with their counts."""
@@ -179,7 +190,8 @@ class FlinkRest:
         if answer.status_code in {502, 503, 504}:
             raise FlinkUnreachable(f"Flink is not ready for {method} {path}: {answer.status_code}.")
         if answer.is_error:
-            raise FlinkRefused(f"Flink refused {method} {path} ({answer.status_code}): {_errors(answer)}")
+            message = f"Flink refused {method} {path} ({answer.status_code}): {_errors(answer)}"
+            raise FlinkRefused(message, status=answer.status_code)
         return answer.json() if answer.content else {}
 
 

@@ -85,6 +85,21 @@ def render_run(run: RunSpec) -> tuple[Manifest, ...]:
     )
 
 
+def run_object_names(run: str) -> tuple[tuple[str, str, str], ...]:
+    """apiVersion, kind and name of everything that a run may have; what ends the stream comes first."""
+    return (
+        ("batch/v1", "Job", f"{run}-jm"),
+        ("apps/v1", "Deployment", f"{run}-tm"),
+        ("v1", "Service", f"{run}-rest"),
+        ("v1", "ConfigMap", f"{run}-go"),
+        ("v1", "ConfigMap", f"{run}-status"),
+        ("v1", "ConfigMap", f"{run}-flink"),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding", run),
+        ("rbac.authorization.k8s.io/v1", "Role", run),
+        ("v1", "ServiceAccount", run),
+    )
+
+
 def render_go(run: RunSpec, savepoint: str) -> Manifest:
     """The ConfigMap that lets a run start, from ``savepoint`` or (empty) from nothing. It lasts as long as the run."""
     return _object(run, "v1", "ConfigMap", f"{run.name}-go") | {"data": {"savepoint": savepoint}}

@@ -1,0 +1,38 @@
+"""What the Kubernetes API may answer, mapped at one place (``kube.client``) from the client library's one exception.
+
+ClusterError
+├── ApiConflict      the object changed meanwhile: look again
+├── ApiForbidden     the operator's role does not allow it
+├── ApiInvalid       the API server refuses the object itself, or a quota does
+└── ApiUnavailable   too many requests, a server error, nobody answers
+"""
+
+from __future__ import annotations
+
+from headgate.errors import ClusterError, Disposition
+
+
+class ApiConflict(ClusterError):
+    """Somebody else wrote first."""
+
+    reason = "ApiConflict"
+
+
+class ApiForbidden(ClusterError):
+    """Not allowed; waits for a person."""
+
+    reason = "ApiForbidden"
+    disposition = Disposition.WAITING
+
+
+class ApiInvalid(ClusterError):
+    """Refused as it stands."""
+
+    reason = "ApiInvalid"
+    disposition = Disposition.WAITING
+
+
+class ApiUnavailable(ClusterError):
+    """Likely to pass."""
+
+    reason = "ApiUnavailable"
