@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from headgate.api.checks_tables import report
+from headgate.api.checks_tables import as_name, report
 from headgate.api.names import did_you_mean, listing
 from headgate.api.pipeline import OnError
 from headgate.api.problems import Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.rollout import Strategy
-from headgate.api.sqlquery import Columns, column_count, plain_columns
+from headgate.api.sqlquery import Columns, column_count, plain_columns, reserved_aliases
 from headgate.api.sqlschema import DEAD_LETTERS, VIEWS, Part, Schema, read_schema, scored_columns
 from headgate.api.sqlsources import TableName, tables_read
 from headgate.api.sqlstatements import Statement
@@ -75,6 +75,8 @@ def check_output(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     for statement in part.statements:
         if (wrong := _shape(statement)) is not None:
             yield part.problem(wrong)
+        elif (insert := read_insert(statement)) is not None:
+            yield from (report(part, alias, as_name(alias)) for alias in reserved_aliases(insert.query))
 
 
 def _shape(statement: Statement) -> Misread | None:

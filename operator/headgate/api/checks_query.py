@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headgate.api.checks_tables import report
+from headgate.api.checks_tables import as_name, report
 from headgate.api.names import did_you_mean, listing
 from headgate.api.problems import Path, Problem
 from headgate.api.resources import ModelDeploymentSpec
-from headgate.api.sqlquery import plain_columns
+from headgate.api.sqlquery import plain_columns, reserved_aliases
 from headgate.api.sqlschema import STAMP, VIEWS, read_schema
 from headgate.api.sqlsources import own_name, tables_read
 
@@ -34,6 +34,7 @@ def check_input(spec: ModelDeploymentSpec) -> Iterator[Problem]:
         yield report(part, second.tokens[0], message)
     first = part.statements[0].tokens[0]
     if first.upper in ("SELECT", "WITH", "VALUES") or first.is_mark("("):
+        yield from (report(part, alias, as_name(alias)) for alias in reserved_aliases(part.statements[0].tokens))
         return
     reason = _ELSEWHERE.get(first.upper) or f'a query begins with SELECT or WITH, not with "{first.text}"'
     hint = did_you_mean(first.upper, ["SELECT", "WITH"]) if first.upper not in _ELSEWHERE else ""

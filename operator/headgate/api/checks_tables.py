@@ -8,12 +8,12 @@ from headgate.api.names import did_you_mean, listing, nearest
 from headgate.api.problems import Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.secrets import placeholders
-from headgate.api.sqlschema import VIEWS, Part, Schema, pipeline_texts, read_schema
+from headgate.api.sqlschema import VIEWS, Part, Schema, read_schema
 from headgate.api.sqlsources import tables_read
 from headgate.api.sqlspelling import misspelt
 from headgate.api.sqlstatements import Statement
 from headgate.api.sqltables import Declared, Declares, column_problems, declared_kind, read_declaration
-from headgate.api.sqltokens import Misread, Token
+from headgate.api.sqltokens import Kind, Misread, Token
 
 _TAKES = "tables takes CREATE TABLE, CREATE VIEW and CREATE FUNCTION"
 _ELSEWHERE = {
@@ -82,7 +82,7 @@ def _name(declared: Declared, names: dict[str, int]) -> Iterator[Misread]:
         yield at(
             declared.at, f'"{declared.name}" is the name of a view that Headgate makes; call this one something else'
         )
-    if declared.name in names and len(declared.path) == 1:
+    if declared.name in names and len(declared.path) == 1 and not declared.guarded:
         message = f'"{declared.name}" is declared twice; the first one is on line {names[declared.name]}'
         yield at(declared.at, message)
     names.setdefault(declared.name, declared.at.line)
@@ -140,15 +140,19 @@ def _views(schema: Schema) -> Iterator[Problem]:
 
 def check_secrets(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     """Placeholders can be read, and stand where they are filled in: in the options of tables."""
-    for path, text in pipeline_texts(spec.pipeline):
-        for one in placeholders(text):
-            line = text.count("\n", 0, one.start) + 1
-            column = one.start - (text.rfind("\n", 0, one.start) + 1) + 1
-            if one.ref is None and (one.text.lower().startswith("${sec") or path[-1] == "tables"):
-                yield Problem(path, f"line {line}, column {column}: {one.problem}", line)
-            elif one.ref is not None and path[-1] != "tables":
-                message = "secrets are filled into the options of tables only, so that they reach no log and no plan"
-                yield Problem(path, f"line {line}, column {column}: {message}", line)
+    schema = read_schema(spec)
+    options = {value for declared in schema.declared for _, value in declared.options or ()}
+    for part in (schema.tables, schema.input, schema.output):
+        strings = [one for statement in part.statements for one in statement.tokens if one.kind is Kind.STRING]
+        for token in strings if part.sound else ():
+            for one in placeholders(token.text):
+                if token in options and one.ref is None:
+                    yield part.problem(at(token, one.problem))
+                elif token not in options and one.text.startswith("${secret:"):
+                    message = (
+                        "secrets are filled into the options of tables only, so that they reach no log and no plan"
+                    )
+                    yield part.problem(at(token, message))
 
 
 def warn_passwords(spec: ModelDeploymentSpec) -> Iterator[Problem]:
@@ -182,6 +186,11 @@ def warn_unused(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     for declared in schema.declared:
         if declared.declares is not Declares.FUNCTION and declared.name not in mentioned:
             yield schema.tables.problem(at(declared.at, f'nothing reads or writes "{declared.name}"'))
+
+
+def as_name(word: Token) -> str:
+    """What to do about a word of SQL that is meant as a name."""
+    return f'"{word.text}" is a word of SQL; as a name it is written `{word.text}`'
 
 
 def report(part: Part, token: Token, message: str) -> Problem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ANY = re.compile(r"\$\{([^}\n]*)(\}?)")
+_ANY = re.compile(r"\$\{([^}'\n]*)(\}?)")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[-._A-Za-z0-9]{1,253}", re.ASCII)
 

@@ -46,7 +46,7 @@ class PlainColumn:
 
 
 def columns_yielded(tokens: Tokens, known: Mapping[str, Columns]) -> Columns:
-    """The named columns of a query, in order; an expression without a name is left out. None when a star hides them.
+    """The columns of a query, in order; None when a star hides them. A column without a name is called as Flink does.
 
     ``known`` gives the columns of the tables and views that there are, by their own names.
     """
@@ -66,13 +66,13 @@ def columns_yielded(tokens: Tokens, known: Mapping[str, Columns]) -> Columns:
     items, source = found
     columns: list[str] = []
     for item in items:
-        if item and item[-1].is_mark("*"):
+        if _has_star(item):
             inner = _star(item, source, scope)
             if inner is None:
                 return None
             columns += inner
-        elif (name := _item_name(item)) is not None:
-            columns.append(name)
+        else:
+            columns.append(_item_name(item) or f"EXPR${len(columns)}")
     return tuple(columns)
 
 
@@ -86,7 +86,7 @@ def column_count(tokens: Tokens, known: Mapping[str, Columns]) -> int | None:
     if found is None:
         return None
     items, source = found
-    if not any(item and item[-1].is_mark("*") for item in items):
+    if not any(map(_has_star, items)):
         return len(items)
     return None if source is None or len(items) != 1 else _known_count(source, known)
 
@@ -112,6 +112,16 @@ def plain_columns(tokens: Tokens) -> tuple[PlainColumn, ...]:
         return ()
     table, alias = TableName(path, source[0]), rest[0].name if rest else path[-1]
     return tuple(column for item in items if (column := _plain_column(item, table, alias)) is not None)
+
+
+def reserved_aliases(tokens: Tokens) -> tuple[Token, ...]:
+    """Names given with AS to the columns of a query that are words of SQL and stand without backticks."""
+    tokens = _unwrapped(tokens)
+    if tokens and tokens[0].upper == "WITH":
+        tokens = _after_common(tokens)
+    items, _ = _select(_first_of_sets(tokens)) or ([], None)
+    aliases = [item[-1] for item in items if len(item) > 2 and item[-2].upper == "AS"]
+    return tuple(alias for alias in aliases if alias.kind is Kind.WORD and alias.text.lower() in RESERVED)
 
 
 def _plain_column(item: Tokens, table: TableName, alias: str) -> PlainColumn | None:
@@ -177,6 +187,11 @@ def _select(tokens: Tokens) -> tuple[list[tuple[Token, ...]], Tokens | None] | N
     return split_list(tokens[start:begin]), tokens[begin + 1 :]
 
 
+def _has_star(item: Tokens) -> bool:
+    """``*``, ``alias.*``, and whatever may follow a star."""
+    return any(token.is_mark("*") and (at == 0 or item[at - 1].is_mark(".")) for at, token in enumerate(item))
+
+
 def _item_name(item: Tokens) -> str | None:
     if not item or not item[-1].is_name():
         return None
@@ -190,7 +205,7 @@ def _item_name(item: Tokens) -> str | None:
 
 def _star(item: Tokens, source: Tokens | None, scope: Mapping[str, Columns]) -> Columns:
     """The columns of ``*`` or ``alias.*`` where the FROM clause holds one single thing that is known."""
-    if source is None or not source:
+    if source is None or not source or not item[-1].is_mark("*"):
         return None
     base, rest = _source_columns(source, scope)
     names = [token for token in rest if token.upper != "AS"]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from headgate.api.pipeline import PipelineSpec
 from headgate.api.problems import Path, Problem
 from headgate.api.resources import ModelDeploymentSpec
 from headgate.api.sqlquery import Columns, columns_yielded
@@ -127,12 +126,3 @@ def _spelt(part: Part, names: frozenset[str]) -> Part:
         return part
     wrong = tuple(found for one in part.statements if (found := misspelt(one, names)) is not None)
     return replace(part, misread=wrong)
-
-
-def pipeline_texts(pipeline: PipelineSpec) -> tuple[tuple[Path, str], ...]:
-    """The three texts with their paths."""
-    return (
-        (("pipeline", "tables"), pipeline.tables),
-        (("pipeline", "input"), pipeline.input),
-        (("pipeline", "output"), pipeline.output),
-    )

@@ -7,7 +7,7 @@ are None and nothing is concluded from them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from headgate.api.names import did_you_mean
@@ -58,6 +58,8 @@ class Declared:
     like: Token | None = None
     query: tuple[Token, ...] = ()
     names: tuple[str, ...] = ()
+    guarded: bool = False
+    """Whether it is said to be temporary, to replace, or to be left alone where it is there already."""
 
     @property
     def name(self) -> str:
@@ -107,9 +109,9 @@ def read_declaration(statement: Statement) -> Declared | None:
     if not path:
         return None
     declares, name = Declares[word.upper()], tokens[at]
-    if declares is Declares.FUNCTION:
-        return Declared(declares, path, name, None)
-    return _view(tokens, end, path, name) if declares is Declares.VIEW else _table(tokens, end, path, name)
+    read = {Declares.VIEW: _view, Declares.TABLE: _table, Declares.FUNCTION: _function}[declares]
+    guarded = any(token.upper in ("REPLACE", "TEMPORARY", "EXISTS") for token in tokens[:end])
+    return replace(read(tokens, end, path, name), guarded=guarded)
 
 
 def read_path(tokens: Sequence[Token], at: int) -> tuple[tuple[str, ...], int]:
@@ -151,6 +153,10 @@ def split_list(tokens: Sequence[Token]) -> list[tuple[Token, ...]]:
         else:
             current.append(token)
     return [*items, tuple(current)] if current else items
+
+
+def _function(_tokens: Sequence[Token], _at: int, path: tuple[str, ...], name: Token) -> Declared:
+    return Declared(Declares.FUNCTION, path, name, None)
 
 
 def _table(tokens: Sequence[Token], at: int, path: tuple[str, ...], name: Token) -> Declared:
@@ -219,6 +225,7 @@ def column_problems(statement: Statement) -> Iterator[Misread]:
         return
     seen: set[str] = set()
     for item in split_list(statement.tokens[opening + 1 : closing(statement.tokens, opening)]):
+        yield from _key_problem(item)
         if not item or not item[0].is_name() or item[0].upper in _NO_COLUMN:
             continue
         column = item[0]
@@ -229,6 +236,13 @@ def column_problems(statement: Statement) -> Iterator[Misread]:
             yield Misread(f'the column "{column.name}" is declared twice', column.line, column.column)
         seen.add(column.name)
         yield from _type_problem(item)
+
+
+def _key_problem(item: Sequence[Token]) -> Iterator[Misread]:
+    words = [token.upper for token in item]
+    for at, token in enumerate(item):
+        if words[at : at + 2] == ["PRIMARY", "KEY"] and words[-2:] != ["NOT", "ENFORCED"] and "COMMENT" not in words:
+            yield Misread("write PRIMARY KEY … NOT ENFORCED: Flink does not check keys", token.line, token.column)
 
 
 def _type_problem(item: Sequence[Token]) -> Iterator[Misread]:

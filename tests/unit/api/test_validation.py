@@ -210,6 +210,15 @@ def test_a_table_of_another_catalog_leads_to_no_conclusion() -> None:
     assert examine(raw).problems == ()
 
 
+def test_columns_without_a_name_are_counted_all_the_same() -> None:
+    raw = with_field("spec.pipeline.input", "SELECT id, age * 2, income FROM customers")
+    raw["spec"]["model"]["inputs"] = {}
+    wide = "CREATE TABLE wide (a STRING, b DOUBLE, c DOUBLE, d FLOAT, e STRING, f STRING, g STRING) WITH ('connector' = 'print')"
+    raw["spec"]["pipeline"]["tables"] = TABLES + wide
+    raw["spec"]["pipeline"]["output"] = "INSERT INTO wide SELECT * FROM scored"
+    assert examine(raw).problems == ()
+
+
 names = st.from_regex(r"\A[a-z][a-z0-9_]{0,8}\Z")
 durations = st.builds(lambda n, unit: f"{n}{unit}", st.integers(1, 999), st.sampled_from(["ms", "s", "m", "h"]))
 quantities = st.builds(lambda n, unit: f"{n}{unit}", st.integers(1, 999), st.sampled_from(["", "m", "Mi", "Gi"]))
