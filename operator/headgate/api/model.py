@@ -18,7 +18,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from headgate.api.base import ApiModel, Change, Column, Constant, Duration, Quantity, Sha256
+from headgate.api.base import ApiModel, Change, Column, Constant, Duration, Quantity, SecretName, Sha256
 
 TensorName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 OutputExpression = Annotated[str, StringConstraints(min_length=1, max_length=512)]
@@ -88,6 +88,9 @@ class ModelSpec(ApiModel):
     uri: str = Field(min_length=1, max_length=2048, examples=["s3://models/churn/3/model.onnx"])
     """Where the ONNX file is: ``file:`` (local runs), ``s3:``, ``gs:``, ``az:``, ``https:``, ``oci:``, ``pvc:``, or a
     path relative to the resource's file."""
+    secret: SecretName = ""
+    """A Secret of the same namespace with the store's settings, one key each, such as ``aws_access_key_id`` and
+    ``aws_secret_access_key``; mounted as files where the image is built."""
     sha256: Sha256 | None = None
     """The digest that the file must have. Recorded whether given or not."""
     version: str = Field(

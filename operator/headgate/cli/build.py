@@ -6,12 +6,14 @@ this same command.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,6 +80,16 @@ def build(
         list[str] | None,
         typer.Option("--claim", metavar="NAME=DIR", help="Where a volume claim is mounted; may be repeated."),
     ] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A folder with one file per setting of the model's store, such as aws_access_key_id."
+        ),
+    ] = None,
+    revision: Annotated[str, typer.Option(metavar="NAME", help="The revision's name to stamp on records.")] = "",
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write image, version and digests here, as one line of JSON.")
+    ] = None,
     output: Annotated[OutputFormat, typer.Option("-o", "--output", help="How to show the result.")] = OutputFormat.TEXT,
 ) -> None:
     """Build a job image without a daemon, and print its digest."""
@@ -98,13 +110,14 @@ def build(
         found = registries.open(base_text, writable=False)
         fetch = FetchOptions(
             base_folder=source.base,
+            store_settings=_settings(credentials),
             http=HttpOptions(policy=registries.policy, ca_file=ca_file),
             claims=tuple(_claim(item) for item in claim or ()),
             open_registry=registries.repository,
         )
         lines = BuildLines()
         lines.stage("reading the model")
-        job = assemble_job(deployment, source.base, work / "job", fetch, compression)
+        job = assemble_job(deployment, source.base, work / "job", fetch, compression, revision=revision)
         request = BuildRequest(
             base=found.store,
             base_name=f"{found.name}@{found.selector}" if ":" in found.selector else f"{found.name}:{found.selector}",
@@ -130,12 +143,35 @@ def build(
             lock.write_text(result.lock, encoding="utf-8")
             tell(f"lock: {lock}")
         description = describe_result(request, result, job.revision, registries.traffic)
+        if report:
+            report.write_text(_report(description, result.lock), encoding="utf-8")
         if output is OutputFormat.JSON:
             say_json(description)
         else:
             for line in lines.closing(description, dry_run=dry_run):
                 tell(line)
             say(str(description["image"]))
+
+
+def _settings(folder: Path | None) -> tuple[tuple[str, str], ...]:
+    """The files of a mounted Secret as settings; Kubernetes' own links among them begin with dots."""
+    if folder is None:
+        return ()
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return tuple((path.name.lower(), _read(path).rstrip("\n")) for path in files)
+
+
+def _report(description: dict[str, Any], lock: str) -> str:
+    """What the operator wants to know of a build: ``planning.buildjob`` names the file, ``kube.observe`` reads it."""
+    model = description["models"][0]
+    digest = f"sha256:{hashlib.sha256(lock.encode()).hexdigest()}" if lock else ""
+    found = {
+        "image": description["image"],
+        "version": model["version"],
+        "modelDigest": model["digest"],
+        "lockDigest": digest,
+    }
+    return json.dumps(found)
 
 
 def _tags(text: str, target: Image) -> tuple[str, ...]:

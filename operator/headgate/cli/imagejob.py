@@ -42,16 +42,24 @@ class ImageJob:
 
 
 def assemble_job(
-    deployment: ModelDeployment, base: Path, work: Path, options: FetchOptions, compression: Compression
+    deployment: ModelDeployment,
+    base: Path,
+    work: Path,
+    options: FetchOptions,
+    compression: Compression,
+    *,
+    revision: str = "",
 ) -> ImageJob:
     """Fetch what ``deployment`` names into ``work`` and lay it out as in the image.
+
+    ``revision``: the name to stamp on records; by default it follows from the content.
 
     Raises the refusals of ``headgate.models`` and the errors of ``headgate.imagebuild.errors``.
     """
     files, resolved, etag, repository = _model(deployment, base, work, options)
     labels = _labels(deployment, base, work, options)
     module = find_module(deployment, base)
-    job = render_job(deployment, resolved, labels, module=module.name if module else "")
+    job = render_job(deployment, resolved, labels, module=module.name if module else "", revision=revision)
     text = (json.dumps(job, indent=2, ensure_ascii=False) + "\n").encode()
     own: dict[str, Content] = {f"{JOB}/job.json": BytesContent(text)}
     if module:

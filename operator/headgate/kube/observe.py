@@ -13,14 +13,12 @@ from headgate.api.validation import parse_modeldeployment
 from headgate.errors import InvalidResource
 from headgate.kube.client import Kube
 from headgate.kube.runs import OpenFlink, RunObjects, label, observe_run, pod_problem
+from headgate.planning.buildjob import BUILD
 from headgate.planning.draft import read_stamp
 from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL, REVISION_LABEL
 from headgate.planning.observation import BuildResult, BuildState, Observation, ObservedBuild
 
 Manifest = dict[str, Any]
-
-BUILD = "build"
-"""The component label of build Jobs and their pods."""
 
 
 class Observer:

@@ -33,9 +33,12 @@ class ResolvedModel:
 
 
 def render_job(
-    deployment: ModelDeployment, model: ResolvedModel, labels: tuple[str, ...], *, module: str = ""
+    deployment: ModelDeployment, model: ResolvedModel, labels: tuple[str, ...], *, module: str = "", revision: str = ""
 ) -> dict[str, Any]:
-    """The contract for ``deployment`` with ``model`` in slot 0; ``module``: the user module's file name in ``python/``."""
+    """The contract for ``deployment`` with ``model`` in slot 0; ``module``: the user module's file name in ``python/``.
+
+    ``revision``: the name to stamp, where somebody else has given the revision one; else it follows from the content.
+    """
     spec = deployment.spec
     content = {
         "version": JOB_VERSION,
@@ -56,7 +59,7 @@ def render_job(
             "config": dict(sorted(spec.flink.config.items())),
         },
     }
-    return content | {"revision": revision_name(deployment, content)}
+    return content | {"revision": revision or revision_name(deployment, content)}
 
 
 def revision_name(deployment: ModelDeployment, content: dict[str, Any]) -> str:

@@ -1,0 +1,194 @@
+"""One reconcile: observe, plan, write the status, act, tell. Called by ``handlers``; knows nothing of kopf.
+
+The status goes first, so that what is about to be done is known to whoever comes after a crash. Acting is idempotent and in
+order; the first action that fails ends the round, and the next round observes what became of it. The one thing that a round
+carries over to the next is in the status.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from headgate.api.resources import API_VERSION, KIND
+from headgate.api.revision import REVISION_KIND, ModelRevision
+from headgate.api.status import ModelDeploymentStatus, dump_status
+from headgate.errors import ClusterError, Disposition
+from headgate.kube.client import Kube, Manifest
+from headgate.kube.observe import Observer
+from headgate.kube.runs import OpenFlink
+from headgate.planning.actions import (
+    Action,
+    AddFinalizer,
+    ApplyRun,
+    CreateRevision,
+    DeleteBuild,
+    DeleteRevision,
+    DeleteRun,
+    Event,
+    LetGo,
+    RemoveFinalizer,
+    Rescale,
+    StartBuild,
+    StopWithSavepoint,
+    UpdateRevision,
+)
+from headgate.planning.buildjob import BuildSettings, build_name, render_build
+from headgate.planning.deletion import FINALIZER
+from headgate.planning.manifests import (
+    DEPLOYMENT_LABEL,
+    RunSpec,
+    render_go,
+    render_run,
+    run_object_names,
+    task_manager_count,
+)
+from headgate.planning.observation import Observation
+from headgate.planning.plan import Plan, plan
+
+log = logging.getLogger("headgate")
+
+BACK_OFF = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round came to: when to look again (None: the object is gone), and what was in the way."""
+
+    requeue: timedelta | None
+    problem: ClusterError | None = None
+    plan: Plan | None = None
+
+
+class Controller:
+    """Reconciles ModelDeployments, one round at a time."""
+
+    def __init__(
+        self, kube: Kube, observer: Observer, open_flink: OpenFlink, builds: BuildSettings, now: Callable[[], datetime]
+    ) -> None:
+        self.kube, self.observer, self.open_flink, self.builds, self.now = kube, observer, open_flink, builds, now
+
+    def reconcile(self, namespace: str, name: str) -> Outcome:
+        """One round for one object. Expected failures come back as the outcome's problem."""
+        try:
+            seen = self.observer.observe(namespace, name, self.now())
+            if seen is None:
+                return Outcome(None)
+            decided = plan(seen)
+            self._write_status(seen, decided.status)
+            for action in decided.actions:
+                self._act(seen, action)
+            for event in decided.events:
+                self._tell(seen, event)
+        except ClusterError as error:
+            log.warning("%s/%s: %s", namespace, name, error)
+            waits = error.disposition is not Disposition.TRANSIENT
+            return Outcome(BACK_OFF * (6 if waits else 1), error)
+        return Outcome(decided.requeue, plan=decided)
+
+    def _write_status(self, seen: Observation, status: ModelDeploymentStatus) -> None:
+        before, after = dump_status(seen.status), dump_status(status)
+        if before == after:
+            return
+        # A merge patch leaves what it does not name: what went away must be named.
+        patch = {**dict.fromkeys(before.keys() - after.keys()), **after}
+        self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, {"status": patch}, status=True)
+
+    def _act(self, seen: Observation, action: Action) -> None:
+        log.info("%s/%s: %s", seen.namespace, seen.name, type(action).__name__)
+        match action:
+            case AddFinalizer():
+                self._finalizers(seen, (*seen.finalizers, FINALIZER))
+            case RemoveFinalizer():
+                self._finalizers(seen, tuple(f for f in seen.finalizers if f != FINALIZER))
+            case CreateRevision(revision):
+                self.kube.create(_revision_manifest(seen, revision))
+            case UpdateRevision(name, status):
+                patch = {"status": dump_status(status)}
+                self.kube.merge(API_VERSION, REVISION_KIND, seen.namespace, name, patch, status=True)
+            case DeleteRevision(name):
+                self.kube.delete(API_VERSION, REVISION_KIND, seen.namespace, name)
+            case StartBuild(revision_name):
+                self._start_build(seen, revision_name)
+            case DeleteBuild(revision_name):
+                self.kube.delete("batch/v1", "Job", seen.namespace, build_name(revision_name))
+            case ApplyRun(run):
+                for manifest in render_run(run):
+                    self.kube.apply(manifest)
+            case LetGo(run, savepoint):
+                self._let_go(run, savepoint)
+            case StopWithSavepoint(run_name, job_id, trigger, folder, drain):
+                with self.open_flink(run_name, seen.namespace) as flink:
+                    flink.stop(job_id, folder, trigger, drain=drain)
+            case Rescale(run, job_id, parallelism):
+                self._rescale(seen, run, job_id, parallelism)
+            case DeleteRun(run_name):
+                for api_version, kind, name in run_object_names(run_name):
+                    self.kube.delete(api_version, kind, seen.namespace, name)
+            case _:
+                assert_never(action)
+
+    def _finalizers(self, seen: Observation, finalizers: tuple[str, ...]) -> None:
+        self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, {"metadata": {"finalizers": list(finalizers)}})
+
+    def _start_build(self, seen: Observation, revision_name: str) -> None:
+        revision = seen.revision(revision_name)
+        if revision is None:
+            return
+        for manifest in render_build(revision, seen.name, seen.uid, self.builds):
+            self.kube.create(manifest)
+
+    def _let_go(self, run: RunSpec, savepoint: str) -> None:
+        # Created, never changed: a run that was let go once keeps the savepoint that it was given.
+        self.kube.create(render_go(run, savepoint))
+
+    def _rescale(self, seen: Observation, run: RunSpec, job_id: str, parallelism: int) -> None:
+        replicas = {"spec": {"replicas": task_manager_count(run.flink)}}
+        self.kube.merge("apps/v1", "Deployment", seen.namespace, f"{run.name}-tm", replicas)
+        with self.open_flink(run.name, seen.namespace) as flink:
+            flink.rescale(job_id, parallelism)
+
+    def _tell(self, seen: Observation, event: Event) -> None:
+        moment = self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        unique = hashlib.sha256(f"{seen.uid}{event.reason}{event.message}{moment}".encode()).hexdigest()[:10]
+        self.kube.create(
+            {
+                "apiVersion": "events.k8s.io/v1",
+                "kind": "Event",
+                "metadata": {"name": f"{seen.name}.{unique}", "namespace": seen.namespace},
+                "eventTime": moment,
+                "reportingController": "headgate.dev/operator",
+                "reportingInstance": "headgate-operator",
+                "action": event.reason,
+                "reason": event.reason,
+                "type": event.type.value,
+                "note": event.message[:1024],
+                "regarding": {
+                    "apiVersion": API_VERSION, "kind": KIND, "name": seen.name, "namespace": seen.namespace, "uid": seen.uid
+                },
+            }
+        )  # fmt: skip
+
+
+def _revision_manifest(seen: Observation, revision: ModelRevision) -> Manifest:
+    manifest: Manifest = revision.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"status"})
+    manifest["metadata"] = {
+        "name": revision.metadata.name,
+        "namespace": seen.namespace,
+        "labels": {DEPLOYMENT_LABEL: seen.name},
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": seen.name,
+                "uid": seen.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+    return manifest
