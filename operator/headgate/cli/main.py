@@ -1,4 +1,4 @@
-"""The ``headgate`` command: registers every command and turns every failure into a sentence and an exit status.
+"""The ``headgate`` command: runs the command that is called, turns every failure into a sentence and an exit status.
 
 Called by the console script. 0: done; 1: an expected failure, its reason on stderr; 2: wrong usage (typer's own).
 ``--debug`` shows where an error comes from. This is one of the two places that may catch every exception.
@@ -14,27 +14,19 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli import build, convert, crd, explain, init, inspect, run, validate, verify
+from headgate.cli.commands import Commands
 from headgate.cli.console import say, tell, tell_error
 from headgate.errors import HeadgateError, InvalidResource
 
 app = typer.Typer(
     name="headgate",
+    cls=Commands,
     help="Versioned ONNX models inside Apache Flink streams.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init")(init.init)
-app.command("inspect")(inspect.inspect)
-app.command("validate")(validate.validate)
-app.command("run")(run.run)
-app.command("explain")(explain.explain)
-app.command("convert")(convert.convert)
-app.command("build")(build.build)
-app.command("verify")(verify.verify)
-app.add_typer(crd.app)
 
 
 def _show_version(wanted: bool) -> None:

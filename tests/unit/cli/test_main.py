@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from headgate.cli import inspect
-from headgate.cli.main import app, main
+from headgate.cli.commands import ENTRIES, Entry, load
+from headgate.cli.main import main
 from unit.local.kit import Said
 
 Headgate = Callable[..., Said]
-COMMANDS = [command.name for command in app.registered_commands]
+COMMANDS = [entry.name for entry in ENTRIES]
 
 
 @pytest.mark.parametrize("command", [pytest.param(name, id=f"help of {name}") for name in COMMANDS])
@@ -29,6 +32,20 @@ def test_every_command_says_what_it_does_without_being_cut(headgate: Headgate) -
     said = headgate("--help")
     assert {"init", "inspect", "validate", "run", "explain", "convert", "crd"} <= set(said.out.split())
     assert "..." not in said.out.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("entry", [pytest.param(entry, id=entry.name) for entry in ENTRIES])
+def test_the_line_of_a_command_begins_its_own_help(entry: Entry) -> None:
+    assert load(entry).help.startswith(entry.help)
+
+
+def test_help_imports_no_heavy_library(here: Path) -> None:
+    program = (
+        "import sys; from headgate.cli.main import main; main(['--help']); "
+        "print(sorted({'onnx', 'onnxruntime', 'jgo', 'sqlglot', 'kubernetes', 'obstore'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_version(headgate: Headgate) -> None:
