@@ -93,7 +93,7 @@ def _only_exiting(stopped: kopf.DaemonStopped) -> bool:
 async def _sleep(key: Key, seconds: float, stopped: kopf.DaemonStopped) -> None:
     """Until something changes, the operator ends, or ``seconds`` have passed."""
     wake = _WAKE[key]
-    waiting = {asyncio.ensure_future(wake.wait())}
+    waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(wake.wait())}
     if not stopped:
         waiting.add(asyncio.ensure_future(_ended(stopped)))
     _, left = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
