@@ -31,10 +31,12 @@ from headgate.planning.actions import (
     DeleteRun,
     Event,
     LetGo,
+    RemoveAnnotation,
     RemoveFinalizer,
     Rescale,
     StartBuild,
     StopWithSavepoint,
+    TakeSavepoint,
     UpdateRevision,
 )
 from headgate.planning.buildjob import BuildSettings, build_name, render_build
@@ -119,11 +121,17 @@ class Controller:
             case ApplyRun(run):
                 for manifest in render_run(run):
                     self.kube.apply(manifest)
-            case LetGo(run, savepoint):
-                self._let_go(run, savepoint)
+            case LetGo(run, savepoint, drop_state):
+                self._let_go(run, savepoint, drop_state)
             case StopWithSavepoint(run_name, job_id, trigger, folder, drain):
                 with self.open_flink(run_name, seen.namespace) as flink:
                     flink.stop(job_id, folder, trigger, drain=drain)
+            case TakeSavepoint(run_name, job_id, trigger, folder):
+                with self.open_flink(run_name, seen.namespace) as flink:
+                    flink.savepoint(job_id, folder, trigger)
+            case RemoveAnnotation(annotation):
+                gone = {"metadata": {"annotations": {annotation: None}}}
+                self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, gone)
             case Rescale(run, job_id, parallelism):
                 self._rescale(seen, run, job_id, parallelism)
             case DeleteRun(run_name):
@@ -142,9 +150,9 @@ class Controller:
         for manifest in render_build(revision, seen.name, seen.uid, self.builds):
             self.kube.create(manifest)
 
-    def _let_go(self, run: RunSpec, savepoint: str) -> None:
+    def _let_go(self, run: RunSpec, savepoint: str, drop_state: bool) -> None:
         # Created, never changed: a run that was let go once keeps the savepoint that it was given.
-        self.kube.create(render_go(run, savepoint))
+        self.kube.create(render_go(run, savepoint, drop_state=drop_state))
 
     def _rescale(self, seen: Observation, run: RunSpec, job_id: str, parallelism: int) -> None:
         replicas = {"spec": {"replicas": task_manager_count(run.flink)}}

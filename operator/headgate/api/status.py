@@ -78,6 +78,7 @@ class Phase(StrEnum):
     ROLLING_BACK = "RollingBack"
     SERVING = "Serving"
     SUSPENDED = "Suspended"
+    FINISHED = "Finished"
     FAILED = "Failed"
     DELETING = "Deleting"
 
@@ -158,7 +159,12 @@ class HandOverStatus(StatusModel):
     trigger: str = Field(default="", max_length=32)
     """The id under which the savepoint was asked for; asking again under it asks for nothing new."""
     savepoint: Place = ""
-    """The savepoint to start from; empty for a first start."""
+    """What to start from, one alternative a line: a savepoint's path, a folder (ending in ``/``) whose newest complete snapshot
+    counts, or nothing for a first start."""
+    drop_state: bool = False
+    """``spec.rollout.allowStateLoss`` lets the new revision start without the state that it has no operator for."""
+    asked: Time | None = None
+    """When the running job was asked to stop."""
     since: Time
     """When this half began."""
 
@@ -173,7 +179,9 @@ class RunStatus(StatusModel):
     rest_url: Place = ""
     """Flink's REST API and web page, inside the cluster."""
     state: str = Field(default="", max_length=32)
-    """What Flink says: ``RUNNING``, ``RESTARTING``, …"""
+    """What Flink says: ``Running``, ``Restarting``, …; ``Finished`` where a bounded stream came to its end."""
+    restarts: int = Field(default=0, ge=0)
+    """How often its job or its JobManager was restarted."""
 
 
 class SavepointStatus(StatusModel):
@@ -185,6 +193,19 @@ class SavepointStatus(StatusModel):
     """When it was complete."""
     revision: Name = ""
     """Whose state it holds."""
+
+
+class SavepointRequestStatus(StatusModel):
+    """A savepoint that a person asked for by annotation, while it is being taken."""
+
+    run: Name
+    """The run that takes it."""
+    job_id: str = Field(default="", max_length=64)
+    """Flink's id of its job."""
+    trigger: str = Field(default="", max_length=32)
+    """The id under which it was asked for."""
+    since: Time
+    """When it was asked for."""
 
 
 class ScaleStatus(StatusModel):
@@ -239,6 +260,10 @@ class ModelDeploymentStatus(StatusModel):
     """The newest complete checkpoint of the serving run that was seen."""
     savepoint: SavepointStatus | None = None
     """The last savepoint taken."""
+    savepoint_request: SavepointRequestStatus | None = None
+    """A savepoint that is being taken because the annotation ``headgate.dev/savepoint`` asked for it."""
+    hand_over_seconds: float | None = Field(default=None, ge=0)
+    """How long the stream stood still at the last hand-over: from the request to stop until every task of the new run ran."""
     scale: ScaleStatus | None = None
     """What the scale subresource shows."""
     records_per_second: float | None = Field(default=None, ge=0)

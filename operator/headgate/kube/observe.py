@@ -44,8 +44,12 @@ class Observer:
             self.kube.list("v1", "ConfigMap", namespace, mine),
             pods,
         )
-        hand_over = status.hand_over
-        asked = (hand_over.from_run, hand_over.trigger) if hand_over is not None else ("", "")
+        hand_over, request = status.hand_over, status.savepoint_request
+        asked = ("", "")
+        if hand_over is not None:
+            asked = hand_over.from_run, hand_over.trigger
+        elif request is not None:
+            asked = request.run, request.trigger
         return Observation(
             now=now,
             name=name,

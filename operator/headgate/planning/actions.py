@@ -84,10 +84,16 @@ class ApplyRun:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """Let a run start, from ``savepoint`` or (empty) from nothing."""
+    """Let a run start from ``savepoint``.
+
+    One alternative a line, and the first that holds a complete snapshot is taken: a savepoint's or checkpoint's path, a folder
+    (ending in ``/``) below which the newest complete snapshot counts, or an empty line: from nothing. ``drop_state``: go on
+    where the savepoint holds state that the run has no operator for.
+    """
 
     run: RunSpec
     savepoint: str
+    drop_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,23 @@ class StopWithSavepoint:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSavepoint:
+    """Ask a run's job for a savepoint while it runs on, under a trigger id as in StopWithSavepoint."""
+
+    run: str
+    job_id: str
+    trigger: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAnnotation:
+    """Take an annotation off the object: what it asked for is done."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rescale:
     """Give a running job another parallelism."""
 
@@ -112,7 +135,10 @@ class Rescale:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRun:
-    """Remove a run's objects; its savepoints and checkpoints stay."""
+    """Remove a run's objects, at last Flink's own ConfigMaps of it; its savepoints and checkpoints stay.
+
+    Asked for again until the run is no longer observed.
+    """
 
     run: str
 
@@ -128,6 +154,8 @@ Action = (
     | ApplyRun
     | LetGo
     | StopWithSavepoint
+    | TakeSavepoint
+    | RemoveAnnotation
     | Rescale
     | DeleteRun
 )

@@ -176,7 +176,7 @@ def _starting(draft: Draft, hand_over: HandOverStatus) -> None:
         draft.wait("the revision")
         return
     run = draft.seen.run(hand_over.to_run)
-    if run is not None and run.flink is FlinkState.RUNNING and run.checkpoints > 0:
+    if run is not None and run.flink is FlinkState.RUNNING and (run.checkpoints or 0) > 0:
         _promote(draft, hand_over, revision, run)
         return
     problem = _unhealthy(draft, hand_over, run)

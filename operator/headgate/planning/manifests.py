@@ -100,9 +100,13 @@ def run_object_names(run: str) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def render_go(run: RunSpec, savepoint: str) -> Manifest:
-    """The ConfigMap that lets a run start, from ``savepoint`` or (empty) from nothing. It lasts as long as the run."""
-    return _object(run, "v1", "ConfigMap", f"{run.name}-go") | {"data": {"savepoint": savepoint}}
+def render_go(run: RunSpec, savepoint: str, *, drop_state: bool = False) -> Manifest:
+    """The ConfigMap that lets a run start; it lasts as long as the run.
+
+    ``savepoint``: see :class:`headgate.planning.actions.LetGo`. ``drop_state``: state that no operator claims is left behind.
+    """
+    data = {"savepoint": savepoint} | ({"dropState": "true"} if drop_state else {})
+    return _object(run, "v1", "ConfigMap", f"{run.name}-go") | {"data": data}
 
 
 def run_labels(run: RunSpec, component: str = "") -> dict[str, str]:

@@ -36,13 +36,17 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class ObservedBuild:
-    """A revision's build. ``reason`` and ``message`` where it failed."""
+    """A revision's build. ``reason`` and ``message`` where it failed, or (message) why its pod cannot start."""
 
     revision: str
     state: BuildState
     result: BuildResult | None = None
     reason: str = ""
     message: str = ""
+    transient: bool = False
+    """It failed for a reason that is likely to pass, such as a registry that did not answer: it is tried again."""
+    finished: datetime | None = None
+    """When it ended."""
 
 
 class JobManagerState(StrEnum):
@@ -69,6 +73,7 @@ class FlinkState(StrEnum):
     RESTARTING = "Restarting"
     ENDED = "Ended"
     FAILED = "Failed"
+    """Flink gave the job up for good: its REST API says so, or the JobManager's container ended with 163 (1443 of 256)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class RuntimeReport:
     message: str = ""
     operators: tuple[tuple[str, str], ...] = ()
     """Pairs of operator id and task name."""
+    bounded: bool = False
+    """Every source of the plan comes to an end; False where main() did not say."""
 
     @property
     def ready(self) -> bool:
@@ -100,32 +107,61 @@ class RuntimeReport:
 
 @dataclass(frozen=True, slots=True)
 class ObservedRun:
-    """One run. ``go``: the savepoint that it was let start from (empty: from nothing), None while it waits."""
+    """One run, as long as any of its objects or pods is there, Flink's own ConfigMaps included.
+
+    ``go``: what the run was let start from (empty: from nothing), None while it waits.
+    """
 
     name: str
     revision: str
     job_manager: JobManagerState = JobManagerState.ABSENT
+    job_manager_restarts: int = 0
+    """How often the JobManager's container was started again."""
+    intact: bool = True
+    """Whether its other objects (Service, TaskManagers, ConfigMaps, account) are all there."""
     restarts: int = 0
+    """How often Flink restarted the job."""
+    pods: int = 0
+    """Pods of the run that still exist, those that are ending included."""
     pods_ready: int = 0
     pods_wanted: int = 0
     pod_problem: str = ""
-    """Why a pod cannot start, such as an image that cannot be pulled; empty where none is known."""
+    """Why a pod cannot start, such as an image that cannot be pulled or a quota; empty where none is known."""
     report: RuntimeReport = RuntimeReport()
     go: str | None = None
     flink: FlinkState = FlinkState.UNKNOWN
     job_id: str = ""
+    running_since: datetime | None = None
+    """Since when every task runs."""
     failure: str = ""
-    checkpoints: int = 0
+    checkpoints: int | None = 0
+    """Complete checkpoints of this run, the one that it was restored from after a JobManager's end included, the savepoint
+    that it was let start from not; None where nobody can tell."""
     failed_checkpoints: int = 0
     newest_checkpoint: str = ""
     parallelism: int = 0
+    """What it runs with; 0 where it is not known."""
+    wanted_parallelism: int = 0
+    """What Flink was last asked to run it with; 0 where it is not known."""
     records: int | None = None
+    records_per_second: float | None = None
     savepoint: ObservedSavepoint | None = None
 
     @property
     def task_managers_ready(self) -> bool:
         """Whether its TaskManagers stand."""
         return self.pods_wanted > 0 and self.pods_ready >= self.pods_wanted
+
+    @property
+    def may_emit(self) -> bool:
+        """Whether records may still leave it: it was let go, and it is not certain that its job has ended.
+
+        Tasks outlive their JobManager by Flink's heartbeat, so a run without one may emit as long as it has pods.
+        """
+        if self.job_manager is JobManagerState.ENDED or self.flink is FlinkState.ENDED:
+            return False
+        started = self.flink in {FlinkState.STARTING, FlinkState.RUNNING, FlinkState.RESTARTING}
+        return self.go is not None or started or self.report.stage == "execute"
 
 
 @dataclass(frozen=True, slots=True)
