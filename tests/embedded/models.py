@@ -113,3 +113,26 @@ def wide_inputs(path: Path) -> Path:
         },
         {"axis": np.asarray([1], np.int64)},
     )
+
+
+def picky(path: Path) -> Path:
+    """One row can be wrong in every way: ``y [N] = table[i [N]] + n [N] + sum(v [N, 3])``, ``twice [N, 3] = 2 v``.
+
+    ``i``: int64, from -4 to 3, everything else onnxruntime refuses; ``n``: int8; ``v``: float. ``table``: 100, 200, 300, 400.
+    """
+    kinds = TensorProto
+    nodes = [
+        helper.make_node("Gather", ["table", "i"], ["found"], axis=0),
+        helper.make_node("Cast", ["n"], ["small"], to=kinds.FLOAT),
+        helper.make_node("ReduceSum", ["v", "axis"], ["total"], keepdims=0),
+        helper.make_node("Sum", ["found", "small", "total"], ["y"]),
+        helper.make_node("Add", ["v", "v"], ["twice"]),
+    ]
+    weights = {"table": np.asarray([100, 200, 300, 400], np.float32), "axis": np.asarray([1], np.int64)}
+    return save(
+        path,
+        nodes,
+        {"i": (INT64, ["N"]), "n": (kinds.INT8, ["N"]), "v": (FLOAT, ["N", 3])},
+        {"y": (FLOAT, ["N"]), "twice": (FLOAT, ["N", 3])},
+        weights,
+    )

@@ -21,7 +21,7 @@ from headgate_runtime.bridge import _column, barrier, stream_to_table, table_to_
 from headgate_runtime.columns import literal, quote
 from headgate_runtime.errors import DeadLetterReason, PlanRefused
 from headgate_runtime.formats import HEADER, PARSE_ERRORS, plan_format
-from headgate_runtime.records import ERROR, RecordFormat, parse_records
+from headgate_runtime.records import ERROR, FLOATS, NAN, RecordFormat, nan_mark, parse_records
 from headgate_runtime.tally import Tally
 
 _OWN = re.compile(r"'headgate\.(parse-errors|csv\.header)'\s*=\s*'([^']*)'", re.IGNORECASE)
@@ -70,7 +70,7 @@ def parsed_table(
         name=name,
     )
     t_env.create_temporary_view(f"{name}_hg_parsed", parsed)
-    _create_view(t_env, name, table, schema, f"{name}_hg_parsed")
+    _create_view(t_env, name, table, schema, [c.getName() for c in physical])
     error = f"{quote(_PARSED)}.{quote(ERROR)}"
     dead = (
         f"SELECT {literal(DeadLetterReason.UNPARSABLE_RECORD.value)} AS reason, SPLIT_INDEX({error}, '\x1f', 0) AS column_name, "
@@ -99,14 +99,16 @@ def _create_raw(t_env: StreamTableEnvironment, raw: str, options: dict[str, str]
     t_env.execute_sql(f"CREATE TEMPORARY TABLE {quote(raw)} ({', '.join(columns)}) WITH ({pairs})")
 
 
-def _create_view(t_env: StreamTableEnvironment, name: str, table: Any, schema: Any, parsed: str) -> None:
+def _create_view(t_env: StreamTableEnvironment, name: str, table: Any, schema: Any, physical: list[str]) -> None:
     """The table's own name over the good rows; a declared watermark or computed column is declared again on them."""
     fields = ", ".join(
-        f"{_parsed_value(c)} AS {quote(c.getName())}" if c.isPhysical() else quote(c.getName())
+        f"{_parsed_value(c, physical)} AS {quote(c.getName())}" if c.isPhysical() else quote(c.getName())
         for c in schema.getColumns()
         if c.getClass().getSimpleName() != "ComputedColumn"
     )
-    good = t_env.sql_query(f"SELECT {fields} FROM {quote(parsed)} WHERE {quote(_PARSED)}.{quote(ERROR)} IS NULL")
+    good = t_env.sql_query(
+        f"SELECT {fields} FROM {quote(f'{name}_hg_parsed')} WHERE {quote(_PARSED)}.{quote(ERROR)} IS NULL"
+    )
     if all(c.isPhysical() for c in schema.getColumns()) and schema.getWatermarkSpecs().isEmpty():
         t_env.create_temporary_view(name, good)
         return
@@ -131,12 +133,18 @@ def _is_instant(logical: Any) -> bool:
     return str(logical.getTypeRoot().toString()) == "TIMESTAMP_WITH_LOCAL_TIME_ZONE"
 
 
-def _parsed_value(column: Any) -> str:
-    """The column's value in SQL; PyFlink's rows carry no TIMESTAMP_LTZ, so that comes as milliseconds."""
+def _parsed_value(column: Any, physical: list[str]) -> str:
+    """The column's value in SQL: an instant comes as milliseconds, since PyFlink's rows carry none, a NaN by its mark."""
     value, logical = f"{quote(_PARSED)}.{quote(column.getName())}", column.getDataType().getLogicalType()
-    if not _is_instant(logical):
+    sql = logical.copy(True).asSerializableString()
+    if _is_instant(logical):
+        return f"CAST(TO_TIMESTAMP_LTZ({value}, 3) AS {sql})"
+    if str(logical.getTypeRoot().toString()) not in FLOATS:
         return value
-    return f"CAST(TO_TIMESTAMP_LTZ({value}, 3) AS {logical.copy(True).asSerializableString()})"
+    marks, mark = f"{quote(_PARSED)}.{quote(NAN)}", nan_mark(physical.index(column.getName()))
+    # The planner cannot hold a NaN, so it must not see that this is one.
+    nan = f"CAST(SQRT(CAST(-CHAR_LENGTH({marks}) AS DOUBLE)) AS {sql})"
+    return f"CASE WHEN {marks} IS NULL OR LOCATE('{mark}', {marks}) = 0 THEN {value} ELSE {nan} END"
 
 
 def _parser(record_format: RecordFormat, physical: list[Any], tag: str) -> Any:
@@ -151,6 +159,7 @@ def _parser(record_format: RecordFormat, physical: list[Any], tag: str) -> Any:
         )
         for c in physical
     ]
+    fields += [DataTypes.FIELD(NAN, DataTypes.STRING())] if record_format.has_floats else []
     fields.append(DataTypes.FIELD(ERROR, DataTypes.STRING()))
     return udf(
         RecordParser(record_format, tag), result_type=DataTypes.ROW(fields), func_type="pandas", deterministic=False

@@ -23,6 +23,11 @@ from headgate_runtime.values import FLOAT_MAX, REFUSALS, converter
 ERROR = "hg_error"
 """Null for a good row, ``column \\x1f detail`` for a bad one, empty for a line that is no record (header, comment, blank)."""
 
+NAN = "hg_nan"
+"""Only where columns of floats are: the marks of those that are NaN in this row. Arrow gets a NaN of pandas as null."""
+
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+
 # A record may hold a picture; how long a line may be is the source's business.
 csv.field_size_limit(sys.maxsize)
 
@@ -41,6 +46,16 @@ class RecordFormat:
     null_literal: str | None = None
     elements: str = ";"
 
+    @property
+    def has_floats(self) -> bool:
+        """Whether the frame has the field :data:`NAN`."""
+        return any(c.root in FLOATS for c in self.columns)
+
+
+def nan_mark(position: int) -> str:
+    """What stands in :data:`NAN` where the column at ``position`` (from 0) is NaN."""
+    return f"|{position}|"
+
 
 def parse_records(record_format: RecordFormat, lines: Sequence[bytes | None]) -> tuple[pd.DataFrame, int]:
     """A frame of the format's columns and ``hg_error`` for n lines, and how many of them are unparsable."""
@@ -51,8 +66,14 @@ def parse_records(record_format: RecordFormat, lines: Sequence[bytes | None]) ->
         row, errors[at] = _split(split, line)
         rows.append(row)
     frame: dict[str, Any] = {}
+    nan: list[str | None] = [None] * len(lines)
     for at, column in enumerate(record_format.columns):
-        frame[column.name] = _convert(record_format, column, [None if r is None else r[at] for r in rows], errors)
+        series = _convert(record_format, column, [None if r is None else r[at] for r in rows], errors)
+        frame[column.name] = series
+        if column.root in FLOATS:
+            _mark_nan(series, nan, nan_mark(at))
+    if record_format.has_floats:
+        frame[NAN] = pd.Series(nan, dtype=object)
     frame[ERROR] = pd.Series(errors, dtype=object)
     return pd.DataFrame(frame), sum(1 for e in errors if e)
 
@@ -141,6 +162,15 @@ def _convert(record_format: RecordFormat, column: Column, values: list[Any], err
         except REFUSALS as error:
             errors[at] = f"{column.name}\x1f{_shown(value)} is not {column.sql}: {error}"
     return pd.Series(converted, dtype=object)
+
+
+def _mark_nan(series: pd.Series, marks: list[str | None], mark: str) -> None:
+    if series.dtype == object:
+        found = [at for at, v in enumerate(series) if v is not None and v != v]
+    else:
+        found = np.flatnonzero(np.isnan(series.to_numpy())).tolist()
+    for at in found:
+        marks[at] = (marks[at] or "") + mark
 
 
 def _fast(record_format: RecordFormat, column: Column, values: list[Any]) -> pd.Series | None:

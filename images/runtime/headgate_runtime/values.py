@@ -1,8 +1,8 @@
 """One text or JSON value as a value of a column's SQL type, or the reason why it is none.
 
 Called by :mod:`headgate_runtime.records` for every field that is not part of a plain column of numbers. What comes out always
-passes Arrow: decimals have the column's scale, text is valid UTF-8, moments fit. A NaN arrives in SQL as NULL, since pandas
-knows no difference.
+passes Arrow: decimals have the column's scale, text is valid UTF-8, moments fit. A NaN inside an array arrives in SQL as
+NULL, since pandas knows no difference.
 """
 
 from __future__ import annotations
