@@ -60,21 +60,36 @@ def _folder(path: str, base: Path) -> str:
     return f"{folder if relative.startswith('..') else relative} ({plural(len(parts), 'file')})"
 
 
-def as_text(name: str, revision: str, summary: SummaryEvent, written: tuple[Sink, ...]) -> str:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is said of a run that ended well."""
+
+    name: str
+    revision: str
+    summary: SummaryEvent
+    rate: float
+    """Scored records a second."""
+    written: tuple[Sink, ...]
+
+
+def as_text(report: Report) -> str:
     """The summary as sections of aligned text."""
-    counts = summary.counts
+    summary, counts = report.summary, report.summary.counts
     facts: list[tuple[str, str]] = [
-        ("revision", revision),
+        ("revision", report.revision),
         ("records in", f"{counts.records_in:,}"),
         ("scored", f"{counts.scored:,}"),
         ("dead letters", f"{counts.dead:,}"),
     ]
     facts += [(f"  {reason}", f"{count:,}") for reason, count in counts.dead_letters]
-    facts.append(("throughput", f"{counts.rate:,.0f} records/s"))
+    facts.append(("throughput", f"{report.rate:,.0f} records/s"))
     if summary.savepoint:
         facts.append(("savepoint", summary.savepoint))
-    facts += [(f"output {sink.table}", sink.where) for sink in written]
-    lines = [f"{name} {_ENDINGS.get(summary.state, summary.state.lower())} in {counts.seconds:.1f} s", pairs(facts)]
+    facts += [(f"output {sink.table}", sink.where) for sink in report.written]
+    lines = [
+        f"{report.name} {_ENDINGS.get(summary.state, summary.state.lower())} in {counts.seconds:.1f} s",
+        pairs(facts),
+    ]
     if summary.first_rows:
         rows = summary.first_rows[:_MOST_ROWS]
         headers = list(dict.fromkeys(column for row in rows for column in row))
@@ -82,19 +97,19 @@ def as_text(name: str, revision: str, summary: SummaryEvent, written: tuple[Sink
     return "\n".join(lines)
 
 
-def as_json(name: str, revision: str, summary: SummaryEvent, written: tuple[Sink, ...]) -> dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
     """The same as one JSON object."""
-    counts = summary.counts
+    summary, counts = report.summary, report.summary.counts
     return {
-        "name": name,
-        "revision": revision,
+        "name": report.name,
+        "revision": report.revision,
         "state": summary.state,
         "in": counts.records_in,
         "scored": counts.scored,
         "deadLetters": dict(counts.dead_letters),
         "seconds": counts.seconds,
-        "recordsPerSecond": round(counts.rate, 3),
+        "recordsPerSecond": round(report.rate, 3),
         "savepoint": summary.savepoint,
-        "outputs": {sink.table: sink.where for sink in written},
+        "outputs": {sink.table: sink.where for sink in report.written},
         "firstRows": list(summary.first_rows),
     }

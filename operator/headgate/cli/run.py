@@ -11,7 +11,7 @@ import typer
 from headgate.api.quantities import parse_duration
 from headgate.cli.console import OutputFormat, say, say_json, tell
 from headgate.cli.progress import watching
-from headgate.cli.report import as_json, as_text, sinks
+from headgate.cli.report import Report, as_json, as_text, sinks
 from headgate.cli.sources import read_deployment, read_source
 from headgate.errors import RunFailed
 from headgate.local.session import Request, converse, prepare
@@ -64,12 +64,17 @@ def run(
             outcome = converse(prepared, watcher.saw, watcher.interrupted)
         if outcome.summary is None:
             raise RunFailed("The runtime ended without a summary.", remedy=f"The log is {prepared.child.log}.")
-        name, revision = deployment.metadata.name, prepared.job.revision
-        written = sinks(deployment, source.base)
+        report = Report(
+            deployment.metadata.name,
+            prepared.job.revision,
+            outcome.summary,
+            outcome.rate,
+            sinks(deployment, source.base),
+        )
         if output is OutputFormat.JSON:
-            say_json(as_json(name, revision, outcome.summary, written))
+            say_json(as_json(report))
         else:
-            say(as_text(name, revision, outcome.summary, written))
+            say(as_text(report))
         tell(f"log: {prepared.child.log}")
 
 

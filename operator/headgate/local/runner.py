@@ -21,7 +21,7 @@ from typing import IO
 
 from headgate.errors import RunFailed, ToolMissing
 from headgate.local.processes import INTERRUPT, bell, end_group, kill_group
-from headgate.local.protocol import ErrorEvent, Event, PlanEvent, SummaryEvent, parse_event
+from headgate.local.protocol import Counts, ErrorEvent, Event, PlanEvent, ProgressEvent, SummaryEvent, parse_event
 
 _CHUNK = 65_536
 _LAST_LINES = 15
@@ -62,6 +62,17 @@ class Outcome:
     error: ErrorEvent | None
     interrupts: int
     """How many times a person asked it to stop."""
+    first: Counts | None = None
+    """The first progress that had a scored record."""
+    last: Counts | None = None
+    """The last progress."""
+
+    @property
+    def rate(self) -> float:
+        """Scored records a second, the start of the job left out where the run was long enough to tell (a second)."""
+        if self.first is not None and self.last is not None and self.last.seconds - self.first.seconds >= 1.0:
+            return (self.last.scored - self.first.scored) / (self.last.seconds - self.first.seconds)
+        return self.summary.counts.rate if self.summary is not None else 0.0
 
 
 def run_child(
@@ -126,6 +137,8 @@ class _Conversation:
         self._summary: SummaryEvent | None = None
         self._plan: PlanEvent | None = None
         self._error: ErrorEvent | None = None
+        self._first: Counts | None = None
+        self._last: Counts | None = None
 
     def hold(self, signals: int) -> None:
         """Read until the child has exited; its JVM may hold stdout open for longer, and is not waited for."""
@@ -152,7 +165,15 @@ class _Conversation:
 
     def outcome(self) -> Outcome:
         """What it came to, once it has exited."""
-        return Outcome(self._process.returncode, self._summary, self._plan, self._error, self._interrupts)
+        return Outcome(
+            self._process.returncode,
+            self._summary,
+            self._plan,
+            self._error,
+            self._interrupts,
+            self._first,
+            self._last,
+        )
 
     def _read(self, stdout: int) -> bool:
         """Take what is there; False when nothing is, or nothing will ever be."""
@@ -178,6 +199,9 @@ class _Conversation:
                 self._plan = event
             case ErrorEvent():
                 self._error = event
+            case ProgressEvent(counts=counts):
+                self._first = self._first or (counts if counts.scored else None)
+                self._last = counts
             case _:
                 pass
         self._on_event(event)

@@ -56,6 +56,16 @@ def test_a_run_that_finishes_yields_its_events_in_order_and_its_summary(tmp_path
     assert failure(outcome, tmp_path) is None
 
 
+def test_the_rate_leaves_the_start_out_where_the_run_was_long_enough() -> None:
+    def counts(scored: int, seconds: float) -> Counts:
+        return Counts(scored, scored, (), seconds)
+
+    summary = SummaryEvent(counts(1000, 10.0), "FINISHED", (), None)
+    assert Outcome(0, summary, None, None, 0, counts(100, 6.0), counts(900, 8.0)).rate == 400.0
+    assert Outcome(0, summary, None, None, 0, counts(100, 6.0), counts(900, 6.5)).rate == 100.0
+    assert Outcome(0, summary, None, None, 0).rate == 100.0
+
+
 def test_the_first_interrupt_stops_with_a_savepoint(tmp_path: Path) -> None:
     outcome, heard = interrupting(tmp_path, "stop", Patience())
     assert (outcome.status, heard) == (0, [1])
