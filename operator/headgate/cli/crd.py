@@ -22,6 +22,7 @@ Docs = Annotated[Path, typer.Option("--docs", help="The folder of the reference 
 
 _CRDS = Path("crds")
 _DOCS = Path("docs/reference")
+_CHART = Path("charts/headgate/files/crds")
 
 
 @app.command()
@@ -53,4 +54,6 @@ def check(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
 def _files(directory: Path, docs: Path) -> Iterator[tuple[Path, str]]:
     for name, text in render_files().items():
         yield directory / name, text
+        # The chart's own copy: helm reads no file outside of the chart.
+        yield _CHART / name, text
     yield docs / FILE, render_reference()
