@@ -21,6 +21,7 @@ from headgate_runtime.events import Events
 from headgate_runtime.model import Model, has_free_shapes, load_model, smoke, verify_files
 from headgate_runtime.operators import Operator, operators_of
 from headgate_runtime.planner import Planned, plan_pipeline
+from headgate_runtime.secrets import HIDDEN
 from headgate_runtime.tables import Place
 
 
@@ -52,7 +53,7 @@ def prepare(
         env, t_env = create_environment(options_of(job))
         planned = plan_pipeline(t_env, job, model, place, row_limit=row_limit)
         try:
-            explanation = planned.statements.explain() if explain else ""
+            explanation = HIDDEN.hide(planned.statements.explain()) if explain else ""
             planned.statements.attach_as_datastream()
             operators = operators_of(env)
         except JAVA_ERRORS as error:

@@ -16,6 +16,7 @@ from pyflink.util.exceptions import JavaException
 
 from headgate_runtime.columns import Column
 from headgate_runtime.errors import PlanRefused
+from headgate_runtime.secrets import HIDDEN
 
 JAVA_ERRORS = (Py4JJavaError, JavaException)
 
@@ -111,7 +112,11 @@ def create_table(
 
 
 def cause_of(error: BaseException) -> str:
-    """What a Java error says, from its innermost cause, as one line without class names and tracebacks."""
+    """What a Java error says, from its innermost cause, as one line without class names, tracebacks and secrets."""
+    return HIDDEN.hide(_cause_of(error))
+
+
+def _cause_of(error: BaseException) -> str:
     cause = getattr(error, "java_exception", None)
     if isinstance(error, Py4JJavaError) and cause is not None:
         while cause.getCause() is not None:
@@ -125,7 +130,8 @@ def cause_of(error: BaseException) -> str:
 
 
 def _sentence(message: str) -> str:
-    """One line; of a Python worker's traceback only what was raised."""
+    """One line; of a Python worker's traceback only what was raised, of a syntax error only where it is."""
+    message = message.partition("Was expecting")[0]
     lines = [line for line in message.strip().splitlines() if line.strip()]
     if "Traceback (most recent call last)" in message:
         raised = [

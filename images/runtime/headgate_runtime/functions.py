@@ -25,7 +25,7 @@ def register_module(t_env: StreamTableEnvironment, path: Path) -> tuple[str, ...
     t_env.add_python_file(str(path))
     try:
         module = importlib.import_module(path.stem)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # a user's module may raise anything
         raise PlanRefused(
             f"spec.pipeline.python.module: {path.name} cannot be imported: {type(error).__name__}: {error}."
         ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -17,11 +18,11 @@ from pyflink.table import StreamTableEnvironment
 from headgate_runtime.bridge import JAVA_ERRORS, cause_of, create_table
 from headgate_runtime.errors import PlanRefused
 from headgate_runtime.parsing import PARSE_ERRORS, ParsedTable, parsed_table, wants_parsing
+from headgate_runtime.secrets import HIDDEN
 from headgate_runtime.statements import split_statements
 
 SECRETS_VARIABLE = "HEADGATE_SECRETS"
 DEFAULT_SECRETS = "/opt/headgate/secrets"
-_SECRET = re.compile(r"\$\{secret:([a-z0-9][-a-z0-9.]*)/([-._A-Za-z0-9]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,15 @@ def _resolved(options: dict[str, str], place: Place) -> dict[str, str]:
 
 
 def _with_secrets(option: str, value: str, folder: Path) -> str:
-    return _SECRET.sub(lambda match: _secret(match, option, folder), value)
+    return HIDDEN.resolve(value, folder, partial(_missing, option))
 
 
-def _secret(match: re.Match[str], option: str, folder: Path) -> str:
-    name, key = match.groups()
-    path = folder / name / key
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise PlanRefused(
-            f"spec.pipeline.tables: option {option!r} wants key {key!r} of secret {name!r}, which is not mounted here. "
-            f"In a cluster, create the Secret in the same namespace; in a local run, put the value into the file {name}/{key} "
-            f"below the folder that {SECRETS_VARIABLE} names."
-        ) from error
+def _missing(option: str, name: str, key: str) -> PlanRefused:
+    return PlanRefused(
+        f"spec.pipeline.tables: option {option!r} wants key {key!r} of secret {name!r}, which is not mounted here. "
+        f"In a cluster, create the Secret in the same namespace; in a local run, put the value into the file {name}/{key} "
+        f"below the folder that {SECRETS_VARIABLE} names."
+    )
 
 
 __all__ = ["PARSE_ERRORS", "Place", "create_tables"]

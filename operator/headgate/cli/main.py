@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from headgate import __version__
 from headgate.cli.commands import Commands
 from headgate.cli.console import say, tell, tell_error
 from headgate.errors import HeadgateError, InvalidResource
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        say(f"headgate {version('headgate')}")
+        say(f"headgate {__version__}")
         raise typer.Exit
 
 
