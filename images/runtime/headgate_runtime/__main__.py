@@ -68,7 +68,7 @@ def _explain(arguments: argparse.Namespace, events: object) -> int:
             lambda job: local_options(job, place) | job_options(job),
             explain=True,
         )
-        operators = [{"id": o.id, "name": o.task} for o in ready.operators]
+        operators = [{"id": o.id, "name": o.name} for o in ready.operators]
         events.emit("plan", text=ready.explanation, operators=operators)  # type: ignore[attr-defined]  # as above
     return 0
 

@@ -53,7 +53,7 @@ def prepare(
         env, t_env = create_environment(options_of(job))
         planned = plan_pipeline(t_env, job, model, place, row_limit=row_limit)
         try:
-            explanation = HIDDEN.hide(planned.statements.explain()) if explain else ""
+            explanation = HIDDEN.hide(planned.explain()) if explain else ""
             planned.statements.attach_as_datastream()
             operators = operators_of(env)
         except JAVA_ERRORS as error:

@@ -103,7 +103,7 @@ def start(path: Path, run: Run, events: Events) -> None:
     """Everything up to *ready*, wait, execute."""
     run.report({"reason": "", "message": ""})
     ready = prepare(path, events, Place(), job_options)
-    operators = [{"id": o.id, "name": o.task} for o in ready.operators]
+    operators = [{"id": o.id, "name": o.name} for o in ready.operators]
     run.report({"operators": json.dumps(operators), "revision": ready.job.revision})
     with events.stage(Stage.WAIT):
         while (savepoint := run.go()) is None:

@@ -38,10 +38,21 @@ STAMPS = ("model_version", "model_digest", "revision")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A pipeline that is ready to run."""
+    """A pipeline that is ready to run. ``parts``: what stands before a barrier, each with its name."""
 
     statements: StatementSet
     step: StepPlan
+    parts: tuple[tuple[str, Table], ...]
+
+    def explain(self) -> str:
+        """Flink's plan of every part, in the order of the records."""
+        texts = [(name, table.explain()) for name, table in self.parts]
+        texts.append(("spec.pipeline.output", self.statements.explain()))
+        return "\n\n".join(f"## {name}\n{_optimized(text)}" for name, text in texts)
+
+
+def _optimized(explanation: str) -> str:
+    return explanation.rpartition("== Optimized Execution Plan ==")[2].strip()
 
 
 def plan_pipeline(
@@ -55,14 +66,17 @@ def plan_pipeline(
     columns = columns_of(source)
     _check_key(job, columns)
     plan = plan_step(job, model, columns, row_limit=row_limit)
+    parts = [("spec.pipeline.input", source)]
     source = barrier(t_env, source, name="spec.pipeline.input")
     if model.job.state:
         step = stateful_step(t_env, source, columns, plan, job.pipeline.key)
     else:
-        step = barrier(t_env, _scored_rows(t_env, source, columns, plan), name="the model step")
+        scored = _scored_rows(t_env, source, columns, plan)
+        parts.append(("the model step", scored))
+        step = barrier(t_env, scored, name="the model step")
     t_env.create_temporary_view(STEP, step)
     _create_views(t_env, job, columns, plan.answers, parsed)
-    return Planned(_inserts(t_env, job.pipeline.output), plan)
+    return Planned(_inserts(t_env, job.pipeline.output), plan, tuple(parts))
 
 
 def plan_step(job: Job, model: Model, columns: tuple[Column, ...], *, row_limit: int | None = None) -> StepPlan:
