@@ -35,7 +35,7 @@ def explain(
     request = Request(read_deployment(source, assignments or ()), source.base, jars=tuple(jars or ()))
     with prepare("explain", request, os.environ, tell) as prepared:
         with watching(None) as watcher:
-            outcome = converse(prepared, watcher.saw, watcher.interrupted)
+            outcome = converse(prepared, watcher)
         if outcome.plan is None:
             raise RunFailed("The runtime ended without a plan.", remedy=f"The log is {prepared.child.log}.")
         job = json.loads(prepared.job.job.read_text(encoding="utf-8"))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from headgate.cli.console import plural, tell
 from headgate.local.protocol import Counts, Event, ProgressEvent, StageEvent
+from headgate.local.runner import Listener
 
 _SECONDS_BETWEEN_LINES = 5.0
 _STAGES = {
@@ -27,16 +27,6 @@ _STAGES = {
     "wait": "waiting",
     "execute": "running",
 }
-
-
-class Watcher(Protocol):
-    """Sees a run go on."""
-
-    def saw(self, event: Event) -> None:
-        """One event came."""
-
-    def interrupted(self, count: int) -> None:
-        """A person pressed Ctrl-C for the ``count``-th time."""
 
 
 def interruption(count: int) -> str:
@@ -57,7 +47,8 @@ class PlainLines:
     """One line a stage, and counts every few seconds."""
 
     def __init__(self) -> None:
-        self._said_at = 0.0
+        self._said_at = -_SECONDS_BETWEEN_LINES
+        self._unsaid: Counts | None = None
 
     def saw(self, event: Event) -> None:
         """One event came."""
@@ -67,15 +58,23 @@ class PlainLines:
                 tell(f"{_STAGES.get(stage, stage)}: done{took}")
             case StageEvent(stage="execute", status="started"):
                 tell("running …")
-            case ProgressEvent(counts=counts) if counts.seconds - self._said_at >= _SECONDS_BETWEEN_LINES:
-                self._said_at = counts.seconds
-                tell(counted(counts))
+            case ProgressEvent(counts=counts) if counts.records_in:
+                self._unsaid = counts
+                if counts.seconds - self._said_at >= _SECONDS_BETWEEN_LINES:
+                    self.quiet()
             case _:
                 pass
 
     def interrupted(self, count: int) -> None:
         """A person pressed Ctrl-C for the ``count``-th time."""
         tell(interruption(count))
+
+    def quiet(self) -> None:
+        """Nothing more comes for now: counts that were held back are said."""
+        if self._unsaid is not None:
+            self._said_at = self._unsaid.seconds
+            tell(counted(self._unsaid))
+            self._unsaid = None
 
 
 class Bar:
@@ -101,9 +100,12 @@ class Bar:
         """A person pressed Ctrl-C for the ``count``-th time."""
         self._progress.console.print(interruption(count))
 
+    def quiet(self) -> None:
+        """The line shows everything already."""
+
 
 @contextmanager
-def watching(rows: int | None) -> Iterator[Watcher]:
+def watching(rows: int | None) -> Iterator[Listener]:
     """A watcher that fits what stderr is; ``rows``: how many records are wanted, where that is known."""
     console = Console(file=sys.stderr, highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:

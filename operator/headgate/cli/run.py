@@ -61,7 +61,7 @@ def run(
     )
     with prepare("run", request, os.environ, tell) as prepared:
         with watching(rows) as watcher:
-            outcome = converse(prepared, watcher.saw, watcher.interrupted)
+            outcome = converse(prepared, watcher)
         if outcome.summary is None:
             raise RunFailed("The runtime ended without a summary.", remedy=f"The log is {prepared.child.log}.")
         report = Report(

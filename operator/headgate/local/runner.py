@@ -14,10 +14,10 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from headgate.errors import RunFailed, ToolMissing
 from headgate.local.processes import INTERRUPT, bell, end_group, kill_group
@@ -29,7 +29,7 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many seconds the child may take for each way of ending, before the next harder one."""
+    """Seconds: how long the child may take for each way of ending before the next harder one, and for silence."""
 
     stop: float = 90.0
     """After the first interrupt: a savepoint takes a while."""
@@ -37,6 +37,8 @@ class Patience:
     """After the second."""
     leave: float = 5.0
     """For stragglers of the group, between SIGTERM and SIGKILL."""
+    quiet: float = 3.0
+    """Without a word, until the listener is told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,21 @@ class Outcome:
         return self.summary.counts.rate if self.summary is not None else 0.0
 
 
-def run_child(
-    child: Child,
-    on_event: Callable[[Event], None],
-    on_interrupt: Callable[[int], None],
-    patience: Patience | None = None,
-) -> Outcome:
-    """Run ``child`` to its end; ``on_event`` sees every event as it comes, ``on_interrupt`` each Ctrl-C with its number.
+class Listener(Protocol):
+    """Hears what goes on during a run."""
+
+    def saw(self, event: Event) -> None:
+        """One event came."""
+
+    def interrupted(self, count: int) -> None:
+        """A person pressed Ctrl-C for the ``count``-th time."""
+
+    def quiet(self) -> None:
+        """Nothing has come for a few seconds."""
+
+
+def run_child(child: Child, listener: Listener, patience: Patience | None = None) -> Outcome:
+    """Run ``child`` to its end.
 
     Main thread only (signals). Raises ``ToolMissing`` when the program cannot be started.
     """
@@ -91,7 +101,7 @@ def run_child(
     with child.log.open("ab") as log, bell() as signals:
         process = _start(child, log)
         try:
-            conversation = _Conversation(process, log, on_event, on_interrupt, patience)
+            conversation = _Conversation(process, log, listener, patience)
             conversation.hold(signals)
             return conversation.outcome()
         finally:
@@ -122,14 +132,12 @@ class _Conversation:
         self,
         process: subprocess.Popen[bytes],
         log: IO[bytes],
-        on_event: Callable[[Event], None],
-        on_interrupt: Callable[[int], None],
+        listener: Listener,
         patience: Patience,
     ) -> None:
         self._process = process
         self._log = log
-        self._on_event = on_event
-        self._on_interrupt = on_interrupt
+        self._listener = listener
         self._patience = patience
         self._pending = b""
         self._interrupts = 0
@@ -151,7 +159,7 @@ class _Conversation:
             while self._process.poll() is None:
                 ready = {key.fd for key, _ in selector.select(self._remaining())}
                 if not ready:
-                    self._kill()
+                    self._nothing_came()
                 if signals in ready:
                     for byte in os.read(signals, 64):
                         if bytes([byte]) == INTERRUPT:
@@ -204,11 +212,11 @@ class _Conversation:
                 self._last = counts
             case _:
                 pass
-        self._on_event(event)
+        self._listener.saw(event)
 
     def _interrupted(self) -> None:
         self._interrupts += 1
-        self._on_interrupt(self._interrupts)
+        self._listener.interrupted(self._interrupts)
         if self._interrupts > 2:
             self._kill()
             return
@@ -216,8 +224,15 @@ class _Conversation:
         self._process.send_signal(signal.SIGINT)
         self._deadline = time.monotonic() + (self._patience.stop if self._interrupts == 1 else self._patience.cancel)
 
-    def _remaining(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+    def _remaining(self) -> float:
+        quiet = self._patience.quiet
+        return quiet if self._deadline is None else min(quiet, max(0.0, self._deadline - time.monotonic()))
+
+    def _nothing_came(self) -> None:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._kill()
+        else:
+            self._listener.quiet()
 
     def _kill(self) -> None:
         kill_group(self._process.pid)

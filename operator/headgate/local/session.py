@@ -22,8 +22,7 @@ from headgate.local.install import Workshop, requirements_folder
 from headgate.local.java import find_java
 from headgate.local.jobfolder import JobFolder, write_job_folder
 from headgate.local.places import cache_folder, find_runtime_source, state_folder
-from headgate.local.protocol import Event
-from headgate.local.runner import Child, Outcome, failure, run_child
+from headgate.local.runner import Child, Listener, Outcome, failure, run_child
 from headgate.local.tables import tables_of
 
 _LOGS_KEPT = 20
@@ -91,9 +90,9 @@ def prepare(verb: str, request: Request, environ: Mapping[str, str], tell: Calla
         yield Prepared(Child(command, variables, request.base.absolute(), log), job, request)
 
 
-def converse(prepared: Prepared, on_event: Callable[[Event], None], on_interrupt: Callable[[int], None]) -> Outcome:
+def converse(prepared: Prepared, listener: Listener) -> Outcome:
     """Start the child and see it through. Raises ``RunFailed`` when it does not end well."""
-    outcome = run_child(prepared.child, on_event, on_interrupt)
+    outcome = run_child(prepared.child, listener)
     if (error := failure(outcome, prepared.child.log)) is not None:
         raise error
     return outcome

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from headgate.cli.console import cell, pairs, plural, size, table
-from headgate.cli.progress import interruption
+from headgate.cli.progress import PlainLines, interruption
+from headgate.local.protocol import Counts, ProgressEvent
 from unit.local.kit import fake_java, fake_runtime_python, workspace
 
 
@@ -52,6 +53,15 @@ def test_small_words() -> None:
     )
     assert pairs([("a", 1), ("long", "x")]) == "  a     1\n  long  x"
     assert len({interruption(count) for count in (1, 2, 3)}) == 3
+
+
+def test_plain_lines_hold_counts_back_and_never_lose_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines()
+    for records, seconds in ((0, 0.5), (10, 1.0), (20, 2.0), (30, 3.0)):
+        lines.saw(ProgressEvent(Counts(records, records, (), seconds)))
+    lines.quiet()
+    lines.quiet()
+    assert capsys.readouterr().err == "10 of 10 scored, 10/s\n30 of 30 scored, 10/s\n"
 
 
 def on_a_terminal(folder: Path, arguments: list[str], **variables: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,43 @@ def child(folder: Path, scenario: str) -> Child:
     return Child((sys.executable, str(FAKE), scenario), dict(os.environ), folder, folder / "logs" / "run.log")
 
 
-def ignored(count: int) -> None:
-    """Nobody presses Ctrl-C here."""
+class Ears:
+    """Keeps what it hears; ``react`` is called with every event. The first silence after progress makes it
+    press Ctrl-C."""
+
+    def __init__(self, react: Callable[[Event], None] = lambda event: None) -> None:
+        self.events: list[Event] = []
+        self.interrupts: list[int] = []
+        self.silences = 0
+        self.react = react
+
+    def saw(self, event: Event) -> None:
+        self.events.append(event)
+        self.react(event)
+
+    def interrupted(self, count: int) -> None:
+        self.interrupts.append(count)
+
+    def quiet(self) -> None:
+        if self.silences == 0 and any(isinstance(event, ProgressEvent) for event in self.events):
+            self.silences += 1
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def run(folder: Path, scenario: str, patience: Patience | None = None) -> tuple[Outcome, list[Event]]:
-    events: list[Event] = []
-    return run_child(child(folder, scenario), events.append, ignored, patience), events
+    ears = Ears()
+    return run_child(child(folder, scenario), ears, patience), ears.events
 
 
 def interrupting(folder: Path, scenario: str, patience: Patience) -> tuple[Outcome, list[int]]:
     """A run in which a person presses Ctrl-C whenever a progress event comes."""
-    heard: list[int] = []
 
-    def on_event(event: Event) -> None:
+    def react(event: Event) -> None:
         if isinstance(event, ProgressEvent):
             os.kill(os.getpid(), signal.SIGINT)
 
-    return run_child(child(folder, scenario), on_event, heard.append, patience), heard
+    ears = Ears(react)
+    return run_child(child(folder, scenario), ears, patience), ears.interrupts
 
 
 def test_a_run_that_finishes_yields_its_events_in_order_and_its_summary(tmp_path: Path) -> None:
@@ -72,6 +92,13 @@ def test_the_first_interrupt_stops_with_a_savepoint(tmp_path: Path) -> None:
     assert outcome.summary is not None
     assert outcome.summary.savepoint == "/somewhere/savepoint-1"
     assert failure(outcome, tmp_path) is None
+
+
+def test_silence_is_told_to_the_listener(tmp_path: Path) -> None:
+    ears = Ears()
+    outcome = run_child(child(tmp_path, "stop"), ears, Patience(quiet=0.5))
+    assert outcome.summary is not None
+    assert (ears.silences, ears.interrupts) == (1, [1])
 
 
 def test_the_second_interrupt_cancels(tmp_path: Path) -> None:
@@ -151,11 +178,11 @@ def test_nothing_of_the_group_is_left_when_the_listener_breaks(tmp_path: Path) -
             raise Broken
 
     with pytest.raises(Broken):
-        run_child(child(tmp_path, "leave_children"), on_event, ignored, Patience(leave=0.3))
+        run_child(child(tmp_path, "leave_children"), Ears(on_event), Patience(leave=0.3))
     assert not group_alive(groups[0])
 
 
 def test_a_program_that_is_not_there_is_missing(tmp_path: Path) -> None:
     nothing = Child((str(tmp_path / "python"),), {}, tmp_path, tmp_path / "log")
     with pytest.raises(ToolMissing, match=r"python cannot be started: No such file or directory\."):
-        run_child(nothing, lambda event: None, ignored)
+        run_child(nothing, Ears())
