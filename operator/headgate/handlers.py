@@ -22,8 +22,7 @@ from headgate.flink.rest import FlinkRest
 from headgate.kube.client import Kube, load_api
 from headgate.kube.observe import Observer
 from headgate.planning.buildjob import BuildSettings
-from headgate.planning.handover import rest_url
-from headgate.planning.manifests import DEPLOYMENT_LABEL
+from headgate.planning.manifests import DEPLOYMENT_LABEL, rest_url
 
 log = logging.getLogger("headgate")
 

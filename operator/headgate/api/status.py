@@ -182,6 +182,8 @@ class RunStatus(StatusModel):
     """What Flink says: ``Running``, ``Restarting``, …; ``Finished`` where a bounded stream came to its end."""
     restarts: int = Field(default=0, ge=0)
     """How often its job or its JobManager was restarted."""
+    unstable_since: Time | None = None
+    """Since when its job has not run, or not completed a checkpoint after it did not run."""
 
 
 class SavepointStatus(StatusModel):

@@ -1,84 +1,107 @@
-"""Brings the revision that the spec asks for to *ready* beside the serving one: revision, build, run, gates. Pure.
+"""Brings the revision that the spec asks for to *ready* beside the serving one: revision, build, run, checks. Pure.
 
-Nothing here touches the serving run. A candidate that fails is marked and left alone until the spec asks for another.
+Nothing here touches the serving run. A candidate that fails is marked and left alone until the spec asks for another, or a
+person asks for another try.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from headgate.api.revision import ModelRevision, RevisionPhase
-from headgate.api.status import CandidateStatus, HandOverPurpose, Phase
-from headgate.planning.actions import ApplyRun, CreateRevision, DeleteBuild, DeleteRun, StartBuild
-from headgate.planning.compatibility import lost_state, not_allowed
+from headgate.api.status import CandidateStatus
+from headgate.planning.actions import ApplyRun, CreateRevision, DeleteBuild, RemoveAnnotation, StartBuild
 from headgate.planning.draft import Draft
-from headgate.planning.handover import begin_start, begin_stop, known_state
-from headgate.planning.observation import BuildState, ObservedRun
+from headgate.planning.observation import BuildState, JobManagerState, ObservedBuild, ObservedRun
+from headgate.planning.outcome import abandon, fail_candidate
+from headgate.planning.reasons import Reason
 from headgate.planning.revisions import has_failed, new_revision, template_of
+from headgate.planning.starting import CRASHES
+from headgate.planning.takeover import take_over
+
+RETRY = "headgate.dev/retry"
+"""The annotation by which a person asks to try a failed revision again."""
+
+_BUILD_AGAIN = timedelta(seconds=30)
 
 
 def advance_candidate(draft: Draft) -> None:
     """One step towards the target revision; does nothing where it serves already or has failed."""
-    status, target = draft.status, draft.status.target
-    if status.candidate is not None and status.candidate.revision != target:
-        abandon(draft, status.candidate)
-    if not target or (draft.status.serving is not None and draft.status.serving.revision == target):
+    target, candidate = draft.status.target, draft.status.candidate
+    if candidate is not None and (candidate.revision != target or draft.suspended):
+        abandon(draft, candidate)
+    if not target or draft.suspended or _serves(draft, target):
         return
     revision = draft.seen.revision(target)
-    if has_failed(revision):
-        return
-    if draft.seen.spec is not None and draft.seen.spec.rollout.paused:
-        draft.wait("spec.rollout.paused")
+    if not _may_be_tried(draft, revision) or not _goes_on(draft):
         return
     if draft.status.candidate is None:
         draft.set(candidate=CandidateStatus(revision=target, since=draft.now))
-        draft.tell("RolloutStarted", f"Revision {target} is the candidate.")
+        draft.tell(Reason.ROLLOUT_STARTED, f"Revision {target} is the candidate.")
     if revision is None:
         _write_down(draft, target)
     elif not revision.status.image:
-        _build(draft, revision)
+        _build(draft, revision, draft.seen.build(target))
     else:
-        _start(draft, revision)
+        _prepare(draft, revision)
 
 
-def abandon(draft: Draft, candidate: CandidateStatus) -> None:
-    """The spec asks for something else now: take the candidate's run and build away."""
-    if candidate.run:
-        draft.act(DeleteRun(candidate.run))
-    draft.act(DeleteBuild(candidate.revision))
-    draft.set(candidate=None)
-    draft.tell("CandidateAbandoned", f"Revision {candidate.revision} is no longer asked for.")
+def _serves(draft: Draft, target: str) -> bool:
+    """Whether the target is what serves; where its revision is lost and nothing runs of it, it must be made again."""
+    status = draft.status
+    if status.serving is None or status.serving.revision != target:
+        return False
+    return status.run is not None or status.hand_over is not None or draft.seen.revision(target) is not None
 
 
-def fail_candidate(draft: Draft, revision: ModelRevision, stage: str, reason: str, message: str) -> None:
-    """Mark the candidate's revision as failed and take its run away; what serves goes on serving."""
+def _may_be_tried(draft: Draft, revision: ModelRevision | None) -> bool:
+    status, failure = draft.status, draft.status.last_failure
+    if revision is None:
+        return True
+    if draft.annotation(RETRY) and has_failed(revision):
+        draft.act(DeleteBuild(revision.metadata.name), RemoveAnnotation(RETRY))
+        draft.mark(revision, RevisionPhase.PENDING, last_failure=None)
+        draft.set(last_failure=None)
+        draft.tell(Reason.RETRIED, f"Revision {revision.metadata.name} is tried again, as the annotation asks.")
+        draft.wait("another try")
+        return False
+    if has_failed(revision):
+        if status.candidate is not None:
+            abandon(draft, status.candidate)
+        return False
+    if status.candidate is None and failure is not None and failure.revision == revision.metadata.name:
+        # It was given up, and the operator ended before that was written into the revision.
+        draft.mark(revision, RevisionPhase.FAILED, last_failure=failure)
+        return False
+    return True
+
+
+def _goes_on(draft: Draft) -> bool:
+    """False while ``spec.rollout.paused`` holds the rollout; its time counts again from where it goes on."""
     candidate = draft.status.candidate
-    if candidate is not None and candidate.run:
-        draft.act(DeleteRun(candidate.run))
-    failure = draft.failed(stage, reason, message, revision.metadata.name)
-    draft.mark(revision, RevisionPhase.FAILED, last_failure=failure)
-    draft.set(candidate=None)
+    paused = draft.seen.spec is not None and draft.seen.spec.rollout.paused
+    if candidate is not None and candidate.paused is not paused:
+        draft.set(candidate=candidate.model_copy(update={"paused": paused, "since": draft.now}))
+    if paused:
+        draft.wait("spec.rollout.paused to be taken back")
+    return not paused
 
 
 def _write_down(draft: Draft, target: str) -> None:
     if draft.seen.spec is None:
+        draft.wait("a valid spec")
         return
     template = template_of(draft.seen.spec)
-    draft.act(
-        CreateRevision(new_revision(draft.seen.name, draft.seen.namespace, target, template, draft.seen.revisions))
-    )
-    draft.set(phase=Phase.PENDING if draft.status.serving is None else Phase.ROLLING_OUT)
+    revision = new_revision(draft.seen.name, draft.seen.namespace, target, template, draft.seen.revisions)
+    draft.act(CreateRevision(revision))
     draft.wait("the revision to be written down")
 
 
-def _build(draft: Draft, revision: ModelRevision) -> None:
-    build = draft.seen.build(revision.metadata.name)
-    draft.set(phase=Phase.BUILDING if draft.status.serving is None else Phase.ROLLING_OUT)
-    if build.state is BuildState.FAILED:
-        draft.act(DeleteBuild(revision.metadata.name))
-        fail_candidate(
-            draft, revision, "build", build.reason or "BuildFailed", build.message or "The build failed without a word."
-        )
-    elif build.state is BuildState.SUCCEEDED and build.result is not None:
+def _build(draft: Draft, revision: ModelRevision, build: ObservedBuild) -> None:
+    name = revision.metadata.name
+    if build.state is BuildState.SUCCEEDED and build.result is not None:
         result = build.result
+        draft.succeeded("build")
         draft.mark(
             revision,
             RevisionPhase.CHECKING,
@@ -88,45 +111,49 @@ def _build(draft: Draft, revision: ModelRevision) -> None:
             lock_digest=result.lock_digest,
             built_at=draft.now,
         )
-        draft.tell("ImageBuilt", f"Image {result.image} holds version {result.version}.")
-        draft.set(candidate=_described(draft, result.version, result.model_digest, result.image))
+        draft.tell(Reason.IMAGE_BUILT, f"Image {result.image} holds version {result.version}.")
         draft.wait("the image to be noted")
+    elif build.state in {BuildState.FAILED, BuildState.SUCCEEDED}:
+        _build_failed(draft, revision, build)
     elif build.state is BuildState.ABSENT and draft.seen.free_builders < 1:
         draft.wait("a free builder")
-    else:
-        if build.state is BuildState.ABSENT:
-            draft.act(StartBuild(revision.metadata.name))
-            draft.mark(revision, RevisionPhase.BUILDING)
-            draft.tell("BuildStarted", f"Building the image of revision {revision.metadata.name}.")
+    elif build.state is BuildState.ABSENT:
+        draft.act(StartBuild(name))
+        draft.mark(revision, RevisionPhase.BUILDING)
+        draft.tell(Reason.BUILD_STARTED, f"Building the image of revision {name}.")
         draft.wait("the image to be built")
+    else:
+        detail = f": {build.message}" if build.message else ""
+        draft.wait(f"the image to be built{detail}")
 
 
-def _described(draft: Draft, version: str, model_digest: str, image: str) -> CandidateStatus | None:
-    candidate = draft.status.candidate
-    changes = {"version": version, "model_digest": model_digest, "image": image, "since": draft.now}
-    return candidate.model_copy(update=changes) if candidate is not None else None
+def _build_failed(draft: Draft, revision: ModelRevision, build: ObservedBuild) -> None:
+    """A build that may succeed next time is started again after a while; any other is the revision's failure."""
+    reason = build.reason or Reason.BUILD_FAILED.value
+    message = build.message or "The build ended without naming an image."
+    if not build.transient:
+        fail_candidate(draft, revision, "build", reason, message)
+        return
+    draft.failed("build", reason, message, revision.metadata.name)
+    if build.finished is None or draft.seen.now - build.finished >= _BUILD_AGAIN:
+        draft.act(DeleteBuild(revision.metadata.name))
+    draft.wait(f"another try to build: {message}")
 
 
-def _start(draft: Draft, revision: ModelRevision) -> None:
+def _prepare(draft: Draft, revision: ModelRevision) -> None:
+    """Bring the candidate's run up to *ready*: image pulled, model loaded and tested, plan made."""
     candidate = draft.status.candidate
     if candidate is None:
         return
     if not candidate.run:
-        status = revision.status
-        candidate = candidate.model_copy(
-            update={
-                "run": draft.new_run(),
-                "since": draft.now,
-                "version": status.version,
-                "model_digest": status.model_digest,
-                "image": status.image,
-            }
-        )
+        said = revision.status
+        changes = {"version": said.version, "model_digest": said.model_digest, "image": said.image}
+        candidate = candidate.model_copy(update={**changes, "run": draft.new_run(), "since": draft.now})
         draft.set(candidate=candidate)
-    draft.set(phase=Phase.STARTING if draft.status.serving is None else Phase.ROLLING_OUT)
-    draft.act(ApplyRun(draft.run_spec(candidate.run, revision)))
     draft.mark(revision, RevisionPhase.CANDIDATE)
     run = draft.seen.run(candidate.run)
+    if run is None or not run.intact or run.job_manager is JobManagerState.ABSENT:
+        draft.act(ApplyRun(draft.run_spec(candidate.run, revision)))
     problem = _problem(draft, run, candidate)
     if problem is not None:
         fail_candidate(draft, revision, *problem)
@@ -135,38 +162,22 @@ def _start(draft: Draft, revision: ModelRevision) -> None:
         detail = f": {run.pod_problem}" if run is not None and run.pod_problem else ""
         draft.wait(f"the candidate to be ready{stage}{detail}")
     else:
-        _take_over(draft, revision, run)
+        take_over(draft, revision, run, candidate)
 
 
 def _problem(draft: Draft, run: ObservedRun | None, candidate: CandidateStatus) -> tuple[str, str, str] | None:
     """Stage, reason and message of what speaks against the candidate; None where nothing does so far."""
-    if run is not None and run.report.reason:
-        return run.report.stage or "start", run.report.reason, run.report.message
-    deadline = draft.seen.spec.rollout.progress_deadline if draft.seen.spec is not None else "10m"
-    if draft.older_than(candidate.since, deadline):
+    if run is not None:
+        stage = run.report.stage or "start"
+        if run.report.reason:
+            return stage, run.report.reason, run.report.message
+        if run.job_manager in {JobManagerState.FAILED, JobManagerState.ENDED} or run.job_manager_restarts >= CRASHES:
+            detail = run.pod_problem or "its log says why."
+            return stage, Reason.POD_FAILED, f"The JobManager of run {run.name} ends before it is ready: {detail}"
+        if run.report.ready and run.task_managers_ready:
+            return None
+    if draft.older_than(candidate.since, draft.deadline):
         detail = run.pod_problem if run is not None and run.pod_problem else "It never reported that it is ready."
-        return "start", "ProgressDeadlineExceeded", f"The candidate was not ready within {deadline}. {detail}"
+        message = f"The candidate was not ready within {draft.deadline_text}. {detail}"
+        return "start", Reason.PROGRESS_DEADLINE_EXCEEDED, message
     return None
-
-
-def _take_over(draft: Draft, revision: ModelRevision, run: ObservedRun) -> None:
-    serving = draft.status.run
-    old = draft.seen.run(serving.name) if serving is not None else None
-    if old is not None:
-        allowed = draft.seen.spec.rollout.allow_state_loss if draft.seen.spec is not None else ()
-        lost = not_allowed(lost_state(old.report.operators, run.report.operators), allowed)
-        if lost:
-            fail_candidate(
-                draft,
-                revision,
-                "plan",
-                "StateIncompatible",
-                "The new pipeline would lose the state of: "
-                + "; ".join(lost)
-                + ". Keep these parts of the SQL as they were, "
-                "or name them in spec.rollout.allowStateLoss.",
-            )
-            return
-        begin_stop(draft, HandOverPurpose.UPGRADE, old, to_run=run.name, to_revision=revision.metadata.name)
-    else:
-        begin_start(draft, HandOverPurpose.UPGRADE, run.name, revision, known_state(draft))

@@ -1,23 +1,31 @@
-"""A plan in the making: the status so far, the actions and events so far. Lives for the length of one ``plan`` call."""
+"""A plan in the making: the status so far, the actions and events so far. Lives for the length of one ``plan`` call.
+
+What it offers is bookkeeping: fields of the status, actions, events, what is waited for, what went wrong. It decides nothing.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headgate.api.quantities import parse_duration
 from headgate.api.revision import ModelRevision, ModelRevisionStatus, RevisionPhase
 from headgate.api.status import FailureStatus, ModelDeploymentStatus
-from headgate.planning.actions import Action, Event, EventType, UpdateRevision
+from headgate.planning.actions import Action, ApplyRun, Event, EventType, LetGo, UpdateRevision
 from headgate.planning.manifests import Owner, PodSettings, RunSpec
 from headgate.planning.observation import Observation
+from headgate.planning.places import run_folder
+from headgate.planning.reasons import Reason, reason_or
 
 WATCHING = timedelta(seconds=1)
 """How soon to look again while a stream stops or starts: Flink tells nothing by itself."""
 WAITING = timedelta(seconds=3)
 STEADY = timedelta(seconds=15)
+
+_LONGEST_MESSAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,45 +48,119 @@ class Draft:
     events: list[Event] = field(default_factory=list)
     requeue: timedelta = STEADY
     waiting_for: str = ""
+    stalled: tuple[str, str] | None = None
+    """Reason and message of what only a person can change."""
+
+    # ---- the status and what is to be done ----------------------------------------------------------------------------
 
     def set(self, **changes: Any) -> None:
         """Replace fields of the status."""
         self.status = self.status.model_copy(update=changes)
 
     def act(self, *actions: Action) -> None:
-        """Add actions, in order."""
-        self.actions.extend(actions)
+        """Add actions, in order, each once."""
+        self.actions.extend(action for action in actions if action not in self.actions)
+
+    def unplan(self, run: str) -> None:
+        """Take back what this round meant to do for a run."""
+        self.actions = [a for a in self.actions if not (isinstance(a, ApplyRun | LetGo) and a.run.name == run)]
 
     def tell(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Add an event."""
-        self.events.append(Event(EventType.WARNING if warning else EventType.NORMAL, reason, message))
+        self.events.append(Event(EventType.WARNING if warning else EventType.NORMAL, reason, clip(message)))
 
     def wait(self, what: str, soon: timedelta = WAITING) -> None:
         """Say what is waited for, and look again soon."""
-        self.waiting_for = what
+        self.waiting_for = self.waiting_for or what
         self.requeue = min(self.requeue, soon)
+
+    def stall(self, stage: str, reason: Reason, message: str, revision: str = "") -> None:
+        """Say that only a person can change something, and note it as a failure."""
+        self.stalled = (reason.value, clip(message))
+        self.failed(stage, reason, message, revision)
+
+    def failed(
+        self, stage: str, reason: str, message: str, revision: str = "", *, again: bool = False
+    ) -> FailureStatus:
+        """Note a failure and tell it; one that is noted already is not told twice (``again``: its time is renewed)."""
+        failure = FailureStatus(
+            reason=reason_or(reason, Reason.GATE_FAILED), stage=stage[:63], message=clip(message), time=self.now, revision=revision
+        )  # fmt: skip
+        known = self.status.last_failure
+        if known is None or known.model_copy(update={"time": self.now}) != failure:
+            self.tell(failure.reason, failure.message, warning=True)
+        elif not again:
+            return known
+        self.set(last_failure=failure)
+        return failure
+
+    def succeeded(self, *stages: str) -> None:
+        """Forget the last failure where it belongs to one of these stages."""
+        if self.status.last_failure is not None and self.status.last_failure.stage in stages:
+            self.set(last_failure=None)
+
+    def mark(self, revision: ModelRevision, phase: RevisionPhase, **changes: Any) -> None:
+        """Say what became of a revision, where it is not said yet."""
+        status: ModelRevisionStatus = revision.status.model_copy(update={"phase": phase, **changes})
+        if status != revision.status:
+            self.act(UpdateRevision(revision.metadata.name, status))
+
+    # ---- what was asked for -------------------------------------------------------------------------------------------
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the stream is to stand still; while the spec is invalid, it stays as it is."""
+        if self.seen.spec is not None:
+            return self.seen.spec.suspend
+        before = self.seen.status
+        return before.serving is not None and before.run is None and before.hand_over is None
+
+    @property
+    def deadline(self) -> timedelta:
+        """``spec.rollout.progressDeadline``."""
+        return timedelta(milliseconds=parse_duration(self.deadline_text))
+
+    @property
+    def deadline_text(self) -> str:
+        """The same as it was written."""
+        return self.seen.spec.rollout.progress_deadline if self.seen.spec is not None else "10m"
+
+    def annotation(self, name: str) -> str:
+        """The value of an annotation; empty where there is none."""
+        return dict(self.seen.annotations).get(name, "")
+
+    # ---- names, times, places -----------------------------------------------------------------------------------------
 
     @property
     def now(self) -> str:
         """The moment of the observation, RFC 3339."""
         return stamp(self.seen.now)
 
-    def older_than(self, since: str | None, duration: str) -> bool:
-        """Whether ``since`` lies longer back than ``duration``."""
-        return since is not None and self.seen.now - read_stamp(since) > timedelta(
-            milliseconds=parse_duration(duration)
-        )
+    def older_than(self, since: str | None, age: timedelta) -> bool:
+        """Whether ``since`` lies longer back than ``age``; a time that cannot be read does not."""
+        moment = moment_of(since)
+        return moment is not None and self.seen.now - moment > age
 
     def new_run(self) -> str:
         """The name of a run that was never made before."""
-        number = self.status.last_run + 1
+        prefix = f"{self.seen.name}-r"
+        known = (re.fullmatch(rf"{re.escape(prefix)}(\d{{1,9}})", run.name) for run in self.seen.runs)
+        number = max([self.status.last_run, *(int(found[1]) for found in known if found)]) + 1
         self.set(last_run=number)
-        return f"{self.seen.name}-r{number}"
+        return f"{prefix}{number}"
 
     def trigger(self, run: str, job_id: str, purpose: str) -> str:
         """An id for a savepoint that follows from what it is for, so that a second asking is the same asking."""
         text = f"{self.seen.uid}/{run}/{job_id}/{purpose}/{self.now}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def folder(self, run: str, revision: str) -> str:
+        """Where a run's data lies; the storage is that of its revision."""
+        found = self.seen.revision(revision)
+        spec = self.seen.spec
+        flink = found.spec.template.flink if found is not None else (spec.flink if spec is not None else None)
+        storage = flink.storage.uri if flink is not None else ""
+        return run_folder(storage, self.seen.namespace, self.seen.name, self.seen.uid, run)
 
     def run_spec(self, run: str, revision: ModelRevision, pods: PodSettings | None = None) -> RunSpec:
         """What a run of ``revision`` is made of; the parallelism is the present spec's."""
@@ -93,23 +175,16 @@ class Draft:
             revision=revision.metadata.name,
             image=revision.status.image,
             flink=flink,
+            folder=self.folder(run, revision.metadata.name),
             tables=template.pipeline.tables,
             owner=Owner("headgate.dev/v1alpha1", "ModelDeployment", self.seen.name, self.seen.uid),
             pods=pods or PodSettings(pull_secrets=(template.image.pull_secret,) if template.image.pull_secret else ()),
         )
 
-    def mark(self, revision: ModelRevision, phase: RevisionPhase, **changes: Any) -> None:
-        """Say what became of a revision, where it is not said yet."""
-        status: ModelRevisionStatus = revision.status.model_copy(update={"phase": phase, **changes})
-        if status != revision.status:
-            self.act(UpdateRevision(revision.metadata.name, status))
 
-    def failed(self, stage: str, reason: str, message: str, revision: str = "") -> FailureStatus:
-        """Note a failure in the status and tell it."""
-        failure = FailureStatus(reason=reason, stage=stage, message=message, time=self.now, revision=revision)
-        self.set(last_failure=failure)
-        self.tell(reason, message, warning=True)
-        return failure
+def clip(message: str) -> str:
+    """A message that fits where it is written."""
+    return message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def stamp(moment: datetime) -> str:
@@ -117,6 +192,20 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact_stamp(moment: datetime) -> str:
+    """RFC 3339 with milliseconds, for what is measured."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
 def read_stamp(text: str) -> datetime:
-    """The moment that :func:`stamp` wrote."""
-    return datetime.fromisoformat(text)
+    """The moment that :func:`stamp` wrote; ValueError where it is none."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """The moment of a status' field; None where there is none or it cannot be read."""
+    try:
+        return read_stamp(text) if text else None
+    except ValueError:
+        return None

@@ -47,10 +47,11 @@ heap state backend uses."""
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
-    """Where a run stands: its name (the cluster id) and namespace."""
+    """Where a run stands: its name (the cluster id), its namespace, and the folder of its data, which no other run may share."""
 
     run: str
     namespace: str
+    folder: str
 
 
 def render_flink_config(flink: FlinkSpec, place: RunPlace) -> str:
@@ -79,7 +80,7 @@ def _proposed() -> dict[str, str]:
 
 
 def _required(flink: FlinkSpec, place: RunPlace) -> dict[str, str]:
-    root = flink.storage.uri.rstrip("/")
+    folder = place.folder.rstrip("/")
     return {
         "env.java.opts.all": _JAVA_OPENS,
         "jobmanager.memory.process.size": f"{parse_bytes(flink.job_manager.memory) // _MEBI}m",
@@ -100,9 +101,9 @@ def _required(flink: FlinkSpec, place: RunPlace) -> dict[str, str]:
         "kubernetes.cluster-id": place.run,
         "kubernetes.namespace": place.namespace,
         "high-availability.type": "kubernetes",
-        "high-availability.storageDir": f"{root}/{place.run}/ha",
-        "execution.checkpointing.dir": f"{root}/{place.run}/checkpoints",
-        "execution.checkpointing.savepoint-dir": f"{root}/savepoints",
+        "high-availability.storageDir": f"{folder}/ha",
+        "execution.checkpointing.dir": f"{folder}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{folder}/savepoints",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "io.tmp.dirs": "/tmp",
     }

@@ -60,7 +60,8 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """All that a run's objects are made of. ``image`` is always by digest."""
+    """All that a run's objects are made of. ``image`` is always by digest; ``folder`` is where the run's data lies, and no
+    other run's."""
 
     name: str
     namespace: str
@@ -68,6 +69,7 @@ class RunSpec:
     revision: str
     image: str
     flink: FlinkSpec
+    folder: str
     tables: str = ""
     owner: Owner | None = None
     pods: PodSettings = field(default_factory=PodSettings)
@@ -127,6 +129,11 @@ def task_manager_count(flink: FlinkSpec) -> int:
     return -(-flink.parallelism // flink.slots_per_task_manager)
 
 
+def rest_url(run: str, namespace: str) -> str:
+    """Where a run's REST API answers inside the cluster."""
+    return f"http://{run}-rest.{namespace}.svc:8081"
+
+
 def _object(run: RunSpec, api_version: str, kind: str, name: str) -> Manifest:
     metadata: Manifest = {"name": name, "namespace": run.namespace, "labels": run_labels(run)}
     if run.owner is not None:
@@ -164,7 +171,7 @@ def _account(run: RunSpec) -> tuple[Manifest, ...]:
 
 def _config(run: RunSpec) -> Manifest:
     files = {
-        "config.yaml": render_flink_config(run.flink, RunPlace(run.name, run.namespace)),
+        "config.yaml": render_flink_config(run.flink, RunPlace(run.name, run.namespace, run.folder)),
         "log4j-console.properties": LOG4J,
     }
     return _object(run, "v1", "ConfigMap", f"{run.name}-flink") | {"data": files}

@@ -134,7 +134,7 @@ class ObservedRun:
     running_since: datetime | None = None
     """Since when every task runs."""
     failure: str = ""
-    checkpoints: int | None = 0
+    checkpoints: int | None = None
     """Complete checkpoints of this run, the one that it was restored from after a JobManager's end included, the savepoint
     that it was let start from not; None where nobody can tell."""
     failed_checkpoints: int = 0
@@ -156,10 +156,13 @@ class ObservedRun:
     def may_emit(self) -> bool:
         """Whether records may still leave it: it was let go, and it is not certain that its job has ended.
 
-        Tasks outlive their JobManager by Flink's heartbeat, so a run without one may emit as long as it has pods.
+        Tasks outlive their JobManager by Flink's heartbeat, and its other objects by their grace: so a run without a
+        JobManager may emit as long as it has pods.
         """
         if self.job_manager is JobManagerState.ENDED or self.flink is FlinkState.ENDED:
             return False
+        if self.job_manager is JobManagerState.ABSENT:
+            return self.pods > 0
         started = self.flink in {FlinkState.STARTING, FlinkState.RUNNING, FlinkState.RESTARTING}
         return self.go is not None or started or self.report.stage == "execute"
 

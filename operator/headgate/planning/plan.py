@@ -6,13 +6,15 @@ done and does it again, which does no harm. After a plan was carried out and not
 
 from __future__ import annotations
 
-from headgate.planning.actions import AddFinalizer, DeleteRevision, DeleteRun
+from headgate.api.status import HandOverPurpose, HandOverStage
+from headgate.planning.actions import AddFinalizer, DeleteBuild, DeleteRevision, DeleteRun
 from headgate.planning.candidate import advance_candidate
 from headgate.planning.conditions import summarize
 from headgate.planning.deletion import FINALIZER, plan_deletion
 from headgate.planning.draft import Draft, Plan
 from headgate.planning.handover import advance_hand_over
 from headgate.planning.observation import Observation
+from headgate.planning.outcome import is_over
 from headgate.planning.revisions import outdated, revision_name_of, template_of
 from headgate.planning.serving import maintain_serving
 
@@ -22,6 +24,7 @@ __all__ = ["Plan", "plan"]
 def plan(seen: Observation) -> Plan:
     """Decide what is to be done about ``seen``."""
     draft = Draft(seen, seen.status)
+    draft.set(observed_generation=seen.generation)
     if seen.deleting is not None:
         plan_deletion(draft)
     else:
@@ -35,27 +38,33 @@ def _live(draft: Draft) -> None:
         draft.act(AddFinalizer())
     if draft.seen.spec is not None:
         draft.set(target=revision_name_of(draft.seen.name, template_of(draft.seen.spec)))
-    draft.set(observed_generation=draft.seen.generation)
     if draft.status.hand_over is not None:
         advance_hand_over(draft)
-        return
-    maintain_serving(draft)
-    suspended = draft.seen.spec is not None and draft.seen.spec.suspend
-    if draft.status.hand_over is None and not suspended:
+    else:
+        maintain_serving(draft)
+    if _candidate_may_move(draft):
         advance_candidate(draft)
     if draft.status.hand_over is None:
         _tidy(draft)
 
 
+def _candidate_may_move(draft: Draft) -> bool:
+    """While nothing is handed over, and beside what is being brought back: the candidate may be what mends it."""
+    hand_over = draft.status.hand_over
+    if hand_over is None:
+        return True
+    brings_back = hand_over.stage is HandOverStage.STARTING and hand_over.purpose is not HandOverPurpose.UPGRADE
+    return brings_back and hand_over == draft.seen.status.hand_over
+
+
 def _tidy(draft: Draft) -> None:
-    """Runs that nobody needs, and revisions beyond the history limit."""
+    """Runs and builds that nobody needs, and revisions beyond the history limit."""
     status = draft.status
-    needed = {
-        status.run.name if status.run is not None else "",
-        status.candidate.run if status.candidate is not None else "",
-    }
-    going = {a.run for a in draft.actions if isinstance(a, DeleteRun)}
-    draft.act(*(DeleteRun(r.name) for r in draft.seen.runs if r.name not in needed | going))
+    needed = {status.candidate.run} if status.candidate is not None else set()
+    if status.run is not None and not is_over(status.run):
+        needed.add(status.run.name)
+    draft.act(*(DeleteRun(run.name) for run in draft.seen.runs if run.name not in needed))
+    draft.act(*(DeleteBuild(build.revision) for build in draft.seen.builds if build.revision != status.target))
     keep = {status.target, status.serving.revision if status.serving is not None else ""}
     limit = draft.seen.spec.rollout.revision_history_limit if draft.seen.spec is not None else 10
     draft.act(*(DeleteRevision(name) for name in outdated(draft.seen.revisions, frozenset(keep), limit)))
