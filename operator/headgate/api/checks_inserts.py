@@ -171,7 +171,7 @@ def _written(part: Part, schema: Schema, insert: Insert, own: dict[str, Columns]
     if wanted is None or given is None or insert.partitioned or wanted == given:
         return
     names = [column.name for column in insert.columns] or taken or []
-    message = f"the query gives {given} columns, {insert.path[-1]} takes {wanted}: {listing(names)}"
+    message = f"number of columns: the query gives {given}, {insert.path[-1]} takes {wanted} ({listing(names)})"
     yield report(part, insert.at, message)
 
 

@@ -211,8 +211,6 @@ def _star(item: Tokens, source: Tokens | None, scope: Mapping[str, Columns]) -> 
     names = [token for token in rest if token.upper != "AS"]
     if len(names) > 1 or (names and not names[0].is_name()):
         return None
-    if len(item) > 1 and names and item[0].name != names[0].name:
-        return None
     return base
 
 

@@ -41,6 +41,9 @@ def spec(**changes: Any) -> ModelDeploymentSpec:
         pytest.param({"image": {"repository": "r.example.com/x"}}, Change.REBUILD, id="a repository needs a new image"),
         pytest.param({"model": {"uri": "other.onnx"}}, Change.REBUILD, id="a model needs a new image"),
         pytest.param(
+            {"flink": {"parallelism": 4}, "model": {"uri": "b"}}, Change.REBUILD, id="a new image outweighs a rescale"
+        ),
+        pytest.param(
             {"flink": {"parallelism": 4, "config": {"a": "b"}}, "suspend": True},
             Change.UPGRADE,
             id="the worst change wins",

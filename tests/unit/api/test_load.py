@@ -86,7 +86,10 @@ def test_a_problem_has_a_line_of_the_file(problem: Problem, line: int) -> None:
 
 def test_dates_and_times_stay_what_they_are_written_as() -> None:
     text = SOUND.replace('version: "3"', "version: 2026-03-01")
-    assert load_modeldeployments(text)[0].spec.model.version == "2026-03-01"
+    text = text.replace("  name: churn", "  name: churn\n  annotations: {at: 2026-3-1 10:00:00}")
+    (deployment,) = load_modeldeployments(text)
+    assert deployment.spec.model.version == "2026-03-01"
+    assert deployment.metadata.annotations == {"at": "2026-3-1 10:00:00"}
 
 
 def test_a_number_where_a_text_belongs_is_told_with_its_line() -> None:

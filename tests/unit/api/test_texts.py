@@ -12,6 +12,7 @@ from headgate.api.places import place_problem
 from headgate.api.problems import Problem, format_path
 from headgate.api.reserved import RESERVED, identifier
 from headgate.api.secrets import SecretRef, placeholders, secret_refs
+from headgate.api.sqlspelling import misspelt
 from headgate.api.sqlstatements import split
 from headgate.api.sqltokens import Kind, Misread, tokenize
 
@@ -142,6 +143,12 @@ def test_what_no_sql_has(text: str, misread: Misread) -> None:
 def test_statements_are_split_outside_of_texts_names_and_comments() -> None:
     statements, _ = split("; A 'b;c' `d;e` -- f;g\n ; /* h;i */ J; ;")
     assert [(one.text, one.line) for one in statements] == [("A 'b;c' `d;e`", 1), ("J", 2)]
+
+
+def test_a_misspelt_word_is_told_unless_it_is_the_name_of_something() -> None:
+    (statement,), _ = split("SELECT id FORM customers")
+    assert misspelt(statement, frozenset()) == Misread('"FORM" is no word of SQL; did you mean FROM?', 1, 11)
+    assert misspelt(statement, frozenset({"FORM"})) is None
 
 
 def test_names_that_need_backticks_get_them() -> None:

@@ -219,6 +219,27 @@ def test_columns_without_a_name_are_counted_all_the_same() -> None:
     assert examine(raw).problems == ()
 
 
+def test_what_stands_behind_an_operator_is_no_name_of_a_column() -> None:
+    raw = with_field("spec.pipeline.input", "SELECT id, age, SUM(income) OVER probability, age AND probability, age + probability "
+                     "FROM customers WINDOW probability AS (ORDER BY age)")  # fmt: skip
+    raw["spec"]["model"]["inputs"] = {}
+    assert examine(raw).problems == ()
+
+
+def test_columns_that_are_only_read_are_not_counted_as_written() -> None:
+    sink = (
+        "CREATE TABLE sink (id STRING, moment TIMESTAMP(3) METADATA, part INT METADATA VIRTUAL, twice AS id || id) "
+        "WITH ('connector' = 'kafka');"
+    )
+    raw = with_field("spec.pipeline.tables", TABLES + sink)
+    raw["spec"]["pipeline"]["output"] = OUTPUT + "INSERT INTO sink SELECT id, CURRENT_TIMESTAMP FROM scored"
+    assert examine(raw).problems == ()
+    raw["spec"]["pipeline"]["output"] = OUTPUT + "INSERT INTO sink SELECT id FROM scored"
+    assert [str(one) for one in examine(raw).problems] == [
+        "spec.pipeline.output: line 4, column 13: number of columns: the query gives 1, sink takes 2 (id, moment)"
+    ]
+
+
 names = st.from_regex(r"\A[a-z][a-z0-9_]{0,8}\Z")
 durations = st.builds(lambda n, unit: f"{n}{unit}", st.integers(1, 999), st.sampled_from(["ms", "s", "m", "h"]))
 quantities = st.builds(lambda n, unit: f"{n}{unit}", st.integers(1, 999), st.sampled_from(["", "m", "Mi", "Gi"]))
