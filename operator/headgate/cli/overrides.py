@@ -56,8 +56,8 @@ def _put(resource: dict[str, Any], path: list[str], text: str, assignment: str) 
             if part not in fields:
                 where = ".".join(walked) or "the resource"
                 hint = did_you_mean(part, fields)
-                known = "" if hint else f"; there are {listing(fields, limit=20)}"
-                raise OverrideRefused(f'--set {assignment}: {where} has no field "{part}"{hint}{known}.')
+                known = "" if hint else f"; there are {listing(fields, limit=20)}."
+                raise OverrideRefused(f'--set {assignment}: {where} has no field "{part}"{hint}{known}')
             annotation = fields[part].annotation
         elif isinstance(place, list):
             annotation = element(annotation)

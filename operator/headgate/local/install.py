@@ -119,5 +119,5 @@ def _uv(arguments: list[str], workshop: Workshop, log: Path, failing: str) -> No
         last = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
         raise ToolMissing(
             f"{failing}: uv {arguments[0]} ended with status {done.returncode}. Its last lines:\n{last}\n",
-            remedy="Check that a package index can be reached, and run the command again.",
+            remedy="Check what is asked for and that a package index can be reached, then run the command again.",
         )

@@ -116,7 +116,7 @@ def test_a_failed_installation_leaves_nothing_that_looks_made(tmp_path: Path, wo
         find_environment(workshop)
     assert str(caught.value) == (
         "The runtime environment could not be made: uv pip ended with status 2. Its last lines:\n"
-        "no such package: numpy\n Check that a package index can be reached, and run the command again."
+        "no such package: numpy\n Check what is asked for and that a package index can be reached, then run the command again."
     )
     assert [path.suffix for path in (tmp_path / "cache/headgate/runtime").iterdir()].count("") == 0
 
