@@ -57,12 +57,13 @@ def classifier(path: Path, *, width: int = 3) -> Path:
 
 
 def accumulator(path: Path, *, width: int = 2, scale: float = 1.0) -> Path:
-    """Recurrent: ``hn [1, width] = 0.5 h + scale x``, ``total [1, 1] = sum(hn)``; one record at a time."""
+    """Recurrent, one record at a time: ``hn [1, width] = 0.5 h + scale x``, ``total [1, 1] = sum(hn)``, ``seen = hn``."""
     nodes = [
         helper.make_node("Mul", ["h", "half"], ["kept"]),
         helper.make_node("Mul", ["x", "scale"], ["added"]),
         helper.make_node("Add", ["kept", "added"], ["hn"]),
         helper.make_node("ReduceSum", ["hn", "axis"], ["total"], keepdims=1),
+        helper.make_node("Identity", ["hn"], ["seen"]),
     ]
     weights = {
         "half": np.asarray(0.5, np.float32),
@@ -73,7 +74,7 @@ def accumulator(path: Path, *, width: int = 2, scale: float = 1.0) -> Path:
         path,
         nodes,
         {"x": (FLOAT, [1, width]), "h": (FLOAT, [1, width])},
-        {"total": (FLOAT, [1, 1]), "hn": (FLOAT, [1, width])},
+        {"total": (FLOAT, [1, 1]), "hn": (FLOAT, [1, width]), "seen": (FLOAT, [1, width])},
         weights,
     )
 

@@ -6,6 +6,7 @@ before is evaluated once, and filters stay where the resource put them. Rows are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -131,7 +132,9 @@ def _cause_of(error: BaseException) -> str:
 
 def _sentence(message: str) -> str:
     """One line; of a Python worker's traceback only what was raised, of a syntax error only where it is."""
-    message = message.partition("Was expecting")[0]
+    message, syntax, _ = message.partition("Was expecting")
+    if syntax and re.search(r'Encountered "[A-Za-z_]+"', message):
+        message += "Where it is a name, write it in backticks: SQL has the word for itself."
     lines = [line for line in message.strip().splitlines() if line.strip()]
     if "Traceback (most recent call last)" in message:
         raised = [

@@ -62,10 +62,12 @@ def stateful_step(
     names = [c.name for c in columns] + [f.name for f in answered] + [ERROR]
     infos = [info for _, info in carried] + [_info_of(f) for f in answered] + [Types.STRING()]
     position = [c.name for c in columns].index(key)
+    blank = _blank_key(columns[position])
     stream = (
         t_env.to_data_stream(rows)
-        .key_by(lambda row: row[position], key_type=carried[position][1])
-        .process(KeyedStep(plan, len(columns)), output_type=Types.ROW_NAMED(names, infos))
+        # Flink has no null keys; such records become dead letters, wherever they are sent.
+        .key_by(lambda row: blank if row[position] is None else row[position], key_type=carried[position][1])
+        .process(KeyedStep(plan, len(columns), (position, key)), output_type=Types.ROW_NAMED(names, infos))
         .uid(UID)
         .name("headgate model step")
     )
@@ -111,6 +113,16 @@ def _carried(column: Column) -> tuple[str, Any]:
     )
 
 
+def _blank_key(key: Column) -> Any:
+    """A value of the key's type to route null keys by."""
+    kind = _PASSED.get(key.root, "STRING" if key.root in _AS_TEXT else "")
+    if not kind:
+        raise PlanRefused(
+            f"spec.pipeline.key: {key.name!r} is {key.sql}; the state of a model is kept by a text, a number or a time."
+        )
+    return {"STRING": "", "BOOLEAN": False, "FLOAT": 0.0, "DOUBLE": 0.0}.get(kind, 0)
+
+
 def _info_of(answer: Field) -> Any:
     if answer.sql_type in _INFO:
         return _INFO[answer.sql_type]()
@@ -125,8 +137,8 @@ def _info_of(answer: Field) -> Any:
 class KeyedStep(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """Scores one record with its key's state and keeps the next state."""
 
-    def __init__(self, plan: StepPlan, width: int) -> None:
-        self.plan, self.width = plan, width
+    def __init__(self, plan: StepPlan, width: int, key: tuple[int, str]) -> None:
+        self.plan, self.width, self.key = plan, width, key
         self._left = plan.row_limit
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -151,7 +163,11 @@ class KeyedStep(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no t
                 yield Row(*passed, *blank, PAST_LIMIT)
                 return
             self._left -= 1
-        answers, error = self._score(arguments)
+        at, name = self.key
+        if passed[at] is None:
+            answers, error = None, RowError(DeadLetterReason.NULL_FEATURE, name, "the key is null")
+        else:
+            answers, error = self._score(arguments)
         if error is not None and self.plan.fail_on_error:
             raise RecordRefused(
                 f"spec.pipeline.onError is Fail and a record cannot be scored: {error.reason} in column {error.column!r}: {error.detail}."

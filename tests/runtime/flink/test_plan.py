@@ -167,6 +167,10 @@ MAP = SQL.tables.replace("b DOUBLE", "m MAP<STRING, INT>")
 REFUSED = {
     "half a table": ({"tables": "CREATE TABLE r (id BIGINT"}, "spec.pipeline.tables, statement 1: "),
     "the second statement": ({"tables": f"{ROWS}; CREATE TABLE o (x)"}, "spec.pipeline.tables, statement 2: "),
+    "a name that SQL has for itself": (
+        {"tables": ROWS.replace("a FLOAT", "call FLOAT")},
+        'Encountered "call" at line 1, column 28. Where it is a name, write it in backticks',
+    ),
     "no such column": ({"input": "SELECT nothing FROM r"}, "spec.pipeline.input: Column 'nothing' not found"),
     "no such table": ({"input": "SELECT id FROM q"}, "spec.pipeline.input: Object 'q' not found"),
     "two queries": ({"input": "SELECT 1; SELECT 2"}, "must be one query, it holds 2 statements"),
