@@ -6,7 +6,6 @@ this same command.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -31,6 +30,7 @@ from headgate.imagebuild.plan import Compression
 from headgate.imagebuild.request import BuildRequest
 from headgate.imagebuild.sign import KeySigner, load_private_key
 from headgate.models.remote import FetchOptions, HttpOptions
+from headgate.models.remote_store import StoreOptions
 
 
 def build(
@@ -110,7 +110,7 @@ def build(
         found = registries.open(base_text, writable=False)
         fetch = FetchOptions(
             base_folder=source.base,
-            store_settings=_settings(credentials),
+            stores=StoreOptions(_settings(credentials)),
             http=HttpOptions(policy=registries.policy, ca_file=ca_file),
             claims=tuple(_claim(item) for item in claim or ()),
             open_registry=registries.repository,
@@ -144,7 +144,7 @@ def build(
             tell(f"lock: {lock}")
         description = describe_result(request, result, job.revision, registries.traffic)
         if report:
-            report.write_text(_report(description, result.lock), encoding="utf-8")
+            report.write_text(_report(description), encoding="utf-8")
         if output is OutputFormat.JSON:
             say_json(description)
         else:
@@ -161,15 +161,14 @@ def _settings(folder: Path | None) -> tuple[tuple[str, str], ...]:
     return tuple((path.name.lower(), _read(path).rstrip("\n")) for path in files)
 
 
-def _report(description: dict[str, Any], lock: str) -> str:
+def _report(description: dict[str, Any]) -> str:
     """What the operator wants to know of a build: ``planning.buildjob`` names the file, ``kube.observe`` reads it."""
     model = description["models"][0]
-    digest = f"sha256:{hashlib.sha256(lock.encode()).hexdigest()}" if lock else ""
     found = {
         "image": description["image"],
         "version": model["version"],
         "modelDigest": model["digest"],
-        "lockDigest": digest,
+        "lockDigest": description["lockDigest"],
     }
     return json.dumps(found)
 

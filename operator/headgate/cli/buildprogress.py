@@ -62,6 +62,7 @@ class BuildLines:
 
 def describe_result(request: BuildRequest, result: BuildResult, revision: str, traffic: Traffic) -> dict[str, Any]:
     """The result as a JSON object."""
+    dependencies = result.plan.dependencies
     return {
         "image": f"{request.target_name}@{result.digest}",
         "digest": result.digest,
@@ -71,6 +72,7 @@ def describe_result(request: BuildRequest, result: BuildResult, revision: str, t
         "plan": result.plan.key,
         "tag": result.plan.tag,
         "base": result.plan.base_digest,
+        "lockDigest": f"sha256:{dependencies.lock_sha256}" if dependencies else "",
         "models": [
             {"slot": model.slot, "version": model.version, "digest": model.digest, "uri": model.uri, "etag": model.etag}
             for model in request.models

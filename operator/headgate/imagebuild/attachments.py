@@ -5,7 +5,7 @@ Called by the executor, and by ``sign``. Registries without the referrers API ge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.imagebuild.canonical import sha256_digest
 from headgate.imagebuild.manifest import EMPTY_CONFIG, EMPTY_JSON, Descriptor, Manifest, MediaType
@@ -32,7 +32,9 @@ def attach(target: ImageTarget, subject: Descriptor, attachments: tuple[Attachme
     for item in attachments:
         ensure_blob(target, item.data)
         layer = Descriptor(item.kind, sha256_digest(item.data), len(item.data), ((TITLE, item.title),))
-        manifest = Manifest(EMPTY_CONFIG, (layer,), subject=subject, artifact_type=item.kind)
+        # The config's type repeats the artifact's: registries from before OCI 1.1 list referrers by that one.
+        config = replace(EMPTY_CONFIG, media_type=item.kind)
+        manifest = Manifest(config, (layer,), subject=subject, artifact_type=item.kind)
         data = manifest.to_bytes()
         digest = sha256_digest(data)
         if not target.put_manifest(digest, data, MediaType.OCI_MANIFEST):

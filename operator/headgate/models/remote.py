@@ -27,7 +27,7 @@ from headgate.models.remote_errors import SourceChanged, SourceMismatch, SourceN
 from headgate.models.remote_http import HttpOptions, open_http
 from headgate.models.remote_oci import open_artifact
 from headgate.models.remote_places import Place, Saved, save
-from headgate.models.remote_store import SCHEMES, open_store
+from headgate.models.remote_store import SCHEMES, StoreOptions, open_store
 from headgate.models.signature import ModelFile
 from headgate.models.walk import walk_tensors
 
@@ -45,8 +45,7 @@ class FetchOptions:
     base_folder: Path
     """What relative paths count from: the folder of the resource's file."""
     http: HttpOptions = field(default_factory=HttpOptions)
-    store_settings: tuple[tuple[str, str], ...] = ()
-    """obstore's settings beside the environment's."""
+    stores: StoreOptions = field(default_factory=StoreOptions)
     claims: tuple[tuple[str, Path], ...] = ()
     """Where persistent volume claims are mounted."""
     open_registry: Callable[[Reference], ImageSource] = _no_registry
@@ -104,7 +103,7 @@ def _open_place(uri: str, work: Path, options: FetchOptions, limit: int) -> tupl
     scheme = scheme.lower() if separator else ""
     if scheme in SCHEMES:
         bucket, _, key = rest.partition("/")
-        return open_store(scheme, bucket, key, dict(options.store_settings))
+        return open_store(scheme, bucket, key, options.stores)
     if scheme in {"https", "http"}:
         return open_http(uri, options.http)
     if scheme == "oci":

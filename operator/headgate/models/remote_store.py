@@ -7,7 +7,7 @@ and a key only, and nothing in it can choose a host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,21 @@ from obstore.store import ObjectStore, from_url
 from headgate.models.remote_errors import SourceDenied, SourceMissing, SourceNotUnderstood, SourceUnreachable
 from headgate.models.remote_places import Opened
 
-SCHEMES = frozenset({"s3", "gs", "az"})
+_PREFIXES = {"s3": "aws_", "gs": "google_", "az": "azure_"}
+SCHEMES = frozenset(_PREFIXES)
 _CHUNK = 8 * 1024 * 1024
 _CLIENT = {"connect_timeout": "15s", "read_timeout": "60s", "timeout": "6h"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How to reach object stores."""
+
+    settings: tuple[tuple[str, str], ...] = ()
+    """obstore's settings (``aws_endpoint``, …); they win over the environment's."""
+    plain_http: bool = False
+    """Whether an endpoint may be spoken to without TLS."""
+    attempts: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +92,24 @@ class StorePlace:
         return SourceUnreachable(f"{subject} cannot be fetched: {_first_reason(error)}.")
 
 
-def open_store(scheme: str, bucket: str, key: str, settings: Mapping[str, str]) -> tuple[StorePlace, str]:
-    """The place of an object and the object's name in it. ``settings`` goes to obstore and wins over the environment."""
+def open_store(scheme: str, bucket: str, key: str, options: StoreOptions) -> tuple[StorePlace, str]:
+    """The place of an object and the object's name in it."""
     prefix, slash, name = key.rpartition("/")
     address = f"{scheme}://{bucket}/"
     if not bucket or not name:
         raise SourceNotUnderstood(f"{address}{key} names no object: it needs a bucket and a key.")
-    config: Any = dict(settings)
+    # obstore panics over a setting of another store, and takes this one as an option of its client.
+    config: Any = {
+        setting: value
+        for setting, value in options.settings
+        if setting.startswith(_PREFIXES[scheme]) and not setting.endswith("allow_http")
+    }
     client: Any = dict(_CLIENT)
-    if any(key.lower().endswith("allow_http") and value.lower() == "true" for key, value in settings.items()):
+    if options.plain_http or ("aws_allow_http", "true") in options.settings:
         client["allow_http"] = True
+    retry: Any = {"max_retries": options.attempts - 1}
     try:
-        store = from_url(f"{scheme}://{bucket}", config=config or None, client_options=client)
+        store = from_url(f"{scheme}://{bucket}", config=config or None, client_options=client, retry_config=retry)
     except (exceptions.BaseError, ValueError) as error:
         raise SourceUnreachable(f"The store of {address} cannot be used: {_first_reason(error)}.") from error
     return StorePlace(store, prefix + slash, address), name

@@ -132,9 +132,11 @@ class _Upload:
                 return
 
     def _progress(self) -> int:
-        """How many bytes the registry has. 404 raises RegistryMissing: begin again."""
-        call = Call("GET", self._location, self._action, self._scopes, frozenset({200, 202, 204}))
+        """How many bytes the registry has. RegistryMissing when it does not know (or say): begin again."""
+        call = Call("GET", self._location, self._action, self._scopes, frozenset({200, 202, 204, 400, 404, 405}))
         response = self._session.send(call)
+        if response.status_code >= 400:
+            raise RegistryMissing(f"The registry {self._session.host} no longer knows the upload of {self._blob.digest}.")
         self._location = response.headers.get("location", "") or self._location
         told = _RANGE.match(response.headers.get("range", ""))
         # "0-0" is what many registries say of an empty upload: one byte sent twice would break it, so begin there.
