@@ -75,6 +75,12 @@ class JobFailed(RuntimeFailure):
     reason = "JobFailed"
 
 
+class RecordRefused(JobFailed):
+    """A record could not be scored and the resource says ``onError: Fail``."""
+
+    reason = "RecordRefused"
+
+
 class DeadLetterReason(StrEnum):
     """Why a record could not be scored; the ``reason`` column of ``dead_letters``."""
 

@@ -18,11 +18,13 @@ from headgate_runtime.bridge import JAVA_ERRORS, cause_of
 from headgate_runtime.contract import Job
 from headgate_runtime.environment import LocalPlace, job_options, local_options
 from headgate_runtime.errors import JobFailed, Stage
-from headgate_runtime.events import Events
+from headgate_runtime.events import Events, log
 from headgate_runtime.tables import Place
 from headgate_runtime.tally import FOLDER_VARIABLE, read_tallies
 
 _POLL_S = 0.25
+_STOP_ATTEMPTS = 20
+_STOP_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ def run_locally(run: LocalRun, events: Events) -> None:
             run.job, events, Place(Path.cwd(), run.watch_ms), lambda job: _options(job, run, work), row_limit=run.rows
         )
         started = time.monotonic()
+        if interruptions.count:
+            none = read_tallies(tally)
+            none.pop("sample")
+            events.emit("summary", **none, firstRows=[], seconds=0.0, state="CANCELED", savepoint=None)
+            return
         with events.stage(Stage.EXECUTE):
             client = execute(ready, run.from_savepoint)
             stopper = Stopper(client, run.savepoint_dir or work / "savepoints", drain=run.savepoint_dir is None)
@@ -121,19 +128,31 @@ class Stopper:
         threading.Thread(target=self._stop, daemon=True).start()
 
     def _stop(self) -> None:
-        try:
-            formats = _savepoint_format()
-            self.savepoint = str(
-                self.client._j_job_client.stopWithSavepoint(self.drain, self.folder.as_uri(), formats).get()
-            )
-        except JAVA_ERRORS as error:
-            self.problem = cause_of(error)
+        # A job whose tasks are not all up yet refuses a savepoint; it is asked again until they are.
+        for _ in range(_STOP_ATTEMPTS):
+            try:
+                job, formats = self.client._j_job_client, _savepoint_format()
+                self.savepoint = str(job.stopWithSavepoint(self.drain, self.folder.as_uri(), formats).get())
+            except JAVA_ERRORS as error:
+                problem = cause_of(error)
+                time.sleep(_STOP_AGAIN_S)
+            else:
+                return
+        self.problem = problem
 
 
 def _savepoint_format() -> Any:
     from pyflink.java_gateway import get_gateway
 
     return get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+
+
+def _cancel(client: JobClient) -> None:
+    try:
+        client._j_job_client.cancel()
+    except JAVA_ERRORS as error:
+        # Too early, or over already: the job's own end tells, and the next look cancels again.
+        log.info("cancelling: %s", cause_of(error))
 
 
 def _follow(
@@ -156,7 +175,7 @@ def _follow(
         if interruptions.count or enough:
             stopper.ask()
         if interruptions.count > 1 or stopper.problem:
-            client._j_job_client.cancel()
+            _cancel(client)
         interruptions.wake.wait(_POLL_S)
         interruptions.wake.clear()
     try:

@@ -8,6 +8,7 @@ columns included. The others go to ``dead_letters``.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 
 from headgate_runtime.bridge import _column, barrier, stream_to_table, table_to_stream
 from headgate_runtime.columns import literal, quote
-from headgate_runtime.errors import DeadLetterReason, PlanRefused
+from headgate_runtime.errors import DeadLetterReason, PlanRefused, RecordRefused
 from headgate_runtime.formats import HEADER, PARSE_ERRORS, plan_format
 from headgate_runtime.records import ERROR, FLOATS, NAN, RecordFormat, nan_mark, parse_records
 from headgate_runtime.tally import Tally
@@ -27,6 +28,14 @@ from headgate_runtime.tally import Tally
 _OWN = re.compile(r"'headgate\.(parse-errors|csv\.header)'\s*=\s*'([^']*)'", re.IGNORECASE)
 _LINE = "hg_line"
 _PARSED = "hg_parsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """What the parser needs besides the format: the model version that it counts under, and whether a bad line fails the job."""
+
+    version: str
+    fail_on_error: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ def wants_parsing(statement: str) -> bool:
 
 
 def parsed_table(
-    t_env: StreamTableEnvironment, statement: str, resolve: Callable[[dict[str, str]], dict[str, str]], tag: str
+    t_env: StreamTableEnvironment, statement: str, resolve: Callable[[dict[str, str]], dict[str, str]], parser: Parser
 ) -> ParsedTable:
     """Create the raw table, the parser and the view for one statement."""
     operation = t_env._j_tenv.getParser().parse(statement).get(0)
@@ -59,7 +68,7 @@ def parsed_table(
     raw = f"{name}_hg_raw"
     _create_raw(t_env, raw, options, metadata)
     function = f"hg_parse_{name}"
-    t_env.create_temporary_function(function, _parser(record_format, physical, tag))
+    t_env.create_temporary_function(function, _parser(record_format, physical, parser))
     carried = "".join(f"{quote(c.getName())}, " for c in metadata)
     lines = t_env.sql_query(f"SELECT {carried}{_LINE} FROM {quote(raw)}")
     parsed = barrier(
@@ -147,7 +156,7 @@ def _parsed_value(column: Any, physical: list[str]) -> str:
     return f"CASE WHEN {marks} IS NULL OR LOCATE('{mark}', {marks}) = 0 THEN {value} ELSE {nan} END"
 
 
-def _parser(record_format: RecordFormat, physical: list[Any], tag: str) -> Any:
+def _parser(record_format: RecordFormat, physical: list[Any], parser: Parser) -> Any:
     from pyflink.table.types import _from_java_data_type
 
     fields = [
@@ -162,20 +171,20 @@ def _parser(record_format: RecordFormat, physical: list[Any], tag: str) -> Any:
     fields += [DataTypes.FIELD(NAN, DataTypes.STRING())] if record_format.has_floats else []
     fields.append(DataTypes.FIELD(ERROR, DataTypes.STRING()))
     return udf(
-        RecordParser(record_format, tag), result_type=DataTypes.ROW(fields), func_type="pandas", deterministic=False
+        RecordParser(record_format, parser), result_type=DataTypes.ROW(fields), func_type="pandas", deterministic=False
     )
 
 
 class RecordParser(ScalarFunction):
     """The vectorised function: lines in, a frame of the columns and the error out."""
 
-    def __init__(self, record_format: RecordFormat, tag: str) -> None:
-        self.format, self.tag = record_format, tag
+    def __init__(self, record_format: RecordFormat, parser: Parser) -> None:
+        self.format, self.parser = record_format, parser
         self._tally: Tally | None = None
 
     def open(self, function_context: FunctionContext) -> None:
         """Open the counters of unparsable records."""
-        self._tally = Tally(function_context.get_metric_group(), self.tag)
+        self._tally = Tally(function_context.get_metric_group(), self.parser.version)
 
     def close(self) -> None:
         """Leave the last counts."""
@@ -188,9 +197,15 @@ class RecordParser(ScalarFunction):
 
     def eval(self, lines: Any) -> pd.DataFrame:
         """Parse one batch of lines."""
-        from collections import Counter
-
-        frame, unparsable = parse_records(self.format, list(lines))
+        texts = list(lines)
+        frame, unparsable = parse_records(self.format, texts)
+        if unparsable and self.parser.fail_on_error:
+            row = next(at for at, error in enumerate(frame[ERROR]) if error)
+            column, _, detail = frame[ERROR][row].partition("\x1f")
+            where = f" in column {column!r}" if column else ""
+            raise RecordRefused(
+                f"spec.pipeline.onError is Fail and a line cannot be read{where}: {detail}. The line is {texts[row][:200]!r}."
+            )
         if unparsable and self._tally is not None:
             self._tally.add(0, Counter({DeadLetterReason.UNPARSABLE_RECORD.value: unparsable}))
         return frame

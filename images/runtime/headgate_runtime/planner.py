@@ -25,6 +25,7 @@ from headgate_runtime.errors import MappingRefused, PlanRefused
 from headgate_runtime.functions import register_module
 from headgate_runtime.mapping import plan_mapping
 from headgate_runtime.model import Model, smoke
+from headgate_runtime.parsing import Parser
 from headgate_runtime.stateful import stateful_step
 from headgate_runtime.statements import split_statements
 from headgate_runtime.step import ERROR, PAST_LIMIT, ModelStep, StepPlan
@@ -61,7 +62,7 @@ def plan_pipeline(
     """Register everything and collect the inserts; raises a :class:`PlanRefused` or :class:`MappingRefused`."""
     if job.pipeline.module is not None:
         register_module(t_env, job.pipeline.module)
-    parsed = create_tables(t_env, job.pipeline.tables, place, model.job.version)
+    parsed = create_tables(t_env, job.pipeline.tables, place, Parser(model.job.version, job.pipeline.fail_on_error))
     source = _query(t_env, job.pipeline.input)
     columns = columns_of(source)
     _check_key(job, columns)

@@ -19,10 +19,10 @@ from pyflink.table import Schema, StreamTableEnvironment, Table
 
 from headgate_runtime.answers import Field, values_of
 from headgate_runtime.columns import Column
-from headgate_runtime.errors import DeadLetterReason, MappingRefused, PlanRefused
+from headgate_runtime.errors import DeadLetterReason, MappingRefused, PlanRefused, RecordRefused
 from headgate_runtime.mapping import RowError
 from headgate_runtime.model import MODEL_ERRORS, POOL, Model, first_line, initial_state
-from headgate_runtime.step import ERROR, PAST_LIMIT, RecordRefused, StepPlan, plain
+from headgate_runtime.step import ERROR, PAST_LIMIT, StepPlan, plain, shown_answers
 from headgate_runtime.tally import Tally
 
 UID = "headgate-model-step"
@@ -200,7 +200,7 @@ class KeyedStep(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no t
             self._tally.observe(np.asarray([answers[self.plan.job.histogram]]))
         if self._tally.wants_sample:
             shown = {a.column: plain(v) for a, v in zip(mapping.arguments, values, strict=True)}
-            self._tally.show([shown | {n: plain(v) for n, v in answers.items()}])
+            self._tally.show([shown | shown_answers(self.plan.answers, answers)])
         return [v.tolist() if isinstance(v, np.generic | np.ndarray) else v for v in answers.values()], None
 
     def _restored(self, kept: dict[str, tuple[str, tuple[int, ...], bytes]] | None) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction
 
 from headgate_runtime.answers import Answer, scatter, values_of
 from headgate_runtime.contract import ModelJob
-from headgate_runtime.errors import DeadLetterReason, MappingRefused, RuntimeFailure
+from headgate_runtime.errors import DeadLetterReason, MappingRefused, RecordRefused
 from headgate_runtime.mapping import Mapping, RowError
 from headgate_runtime.model import MODEL_ERRORS, POOL, Model, first_line
 from headgate_runtime.nested import Ragged
@@ -27,12 +27,6 @@ from headgate_runtime.tally import Tally
 
 ERROR = "hg_error"
 """The field of the step's row that is null exactly where the row was scored."""
-
-
-class RecordRefused(RuntimeFailure):
-    """A record could not be scored and the resource says ``onError: Fail``."""
-
-    reason = "RecordRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class Scorer:
         if self.plan.job.histogram is not None and len(good):
             self.tally.observe(answers[self.plan.job.histogram])
         if self.tally.wants_sample and len(good):
-            self.tally.show(_first_rows(self.plan.mapping, values, good, answers))
+            self.tally.show(_first_rows(self.plan, values, good, answers))
         return spread, reasons
 
     def _run_by_shape(
@@ -144,14 +138,25 @@ def _joined(parts: list[tuple[dict[str, np.ndarray], np.ndarray]]) -> tuple[dict
 
 
 def _first_rows(
-    mapping: Mapping, values: Sequence[Any], good: np.ndarray, answers: dict[str, np.ndarray]
+    plan: StepPlan, values: Sequence[Any], good: np.ndarray, answers: dict[str, np.ndarray]
 ) -> list[dict[str, Any]]:
+    mapping = plan.mapping
     features = values[1:] if mapping.null_marker else values
     rows = []
     for at, row in enumerate(good[:5]):
         shown = {a.column: plain(np.asarray(v)[row]) for a, v in zip(mapping.arguments, features, strict=True)}
-        rows.append(shown | {name: plain(column[at]) for name, column in answers.items()})
+        rows.append(shown | shown_answers(plan.answers, {name: column[at] for name, column in answers.items()}))
     return rows
+
+
+def shown_answers(answers: Sequence[Answer], fields: dict[str, Any]) -> dict[str, Any]:
+    """One row's answers as a summary shows them, by column; a top-k as its names with their scores."""
+    shown: dict[str, Any] = {}
+    for answer in answers:
+        values = [fields[f.name] for f in answer.fields]
+        pairs = zip(*values, strict=True) if answer.size else ()
+        shown[answer.name] = [f"{which} {score:.4g}" for which, score in pairs] if answer.size else plain(values[0])
+    return shown
 
 
 def plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pyflink.table import StreamTableEnvironment
 
 from headgate_runtime.bridge import JAVA_ERRORS, cause_of, create_table
 from headgate_runtime.errors import PlanRefused
-from headgate_runtime.parsing import PARSE_ERRORS, ParsedTable, parsed_table, wants_parsing
+from headgate_runtime.parsing import PARSE_ERRORS, ParsedTable, Parser, parsed_table, wants_parsing
 from headgate_runtime.secrets import HIDDEN
 from headgate_runtime.statements import split_statements
 
@@ -34,7 +34,7 @@ class Place:
     secrets: Path = field(default_factory=lambda: Path(os.environ.get(SECRETS_VARIABLE, DEFAULT_SECRETS)))
 
 
-def create_tables(t_env: StreamTableEnvironment, text: str, place: Place, tag: str) -> tuple[ParsedTable, ...]:
+def create_tables(t_env: StreamTableEnvironment, text: str, place: Place, parser: Parser) -> tuple[ParsedTable, ...]:
     """Execute ``spec.pipeline.tables``; gives the tables whose unparsable records become dead letters."""
     parsed: list[ParsedTable] = []
     for number, statement in enumerate(split_statements(text), start=1):
@@ -43,7 +43,7 @@ def create_tables(t_env: StreamTableEnvironment, text: str, place: Place, tag: s
                 t_env.execute_sql(statement)
                 continue
             if wants_parsing(statement):
-                parsed.append(parsed_table(t_env, statement, lambda o: _resolved(o, place), tag))
+                parsed.append(parsed_table(t_env, statement, lambda o: _resolved(o, place), parser))
             elif create_table(t_env, statement, lambda o: _resolved(o, place)) is None:
                 t_env.execute_sql(statement)
         except JAVA_ERRORS as error:
