@@ -19,6 +19,7 @@ app = typer.Typer(name="crd", help="The CustomResourceDefinitions and the refere
 
 Crds = Annotated[Path, typer.Option("--dir", help="The folder of the CustomResourceDefinitions.")]
 Docs = Annotated[Path, typer.Option("--docs", help="The folder of the reference page.")]
+Chart = Annotated[Path, typer.Option("--chart", help="The folder of the chart's own copy.")]
 
 _CRDS = Path("crds")
 _DOCS = Path("docs/reference")
@@ -26,9 +27,9 @@ _CHART = Path("charts/headgate/files/crds")
 
 
 @app.command()
-def generate(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
+def generate(directory: Crds = _CRDS, docs: Docs = _DOCS, chart: Chart = _CHART) -> None:
     """Write the CustomResourceDefinitions and the reference page."""
-    for path, text in _files(directory, docs):
+    for path, text in _files(directory, docs, chart):
         path.parent.mkdir(parents=True, exist_ok=True)
         changed = not path.is_file() or path.read_text(encoding="utf-8") != text
         if changed:
@@ -37,10 +38,10 @@ def generate(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
 
 
 @app.command()
-def check(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
+def check(directory: Crds = _CRDS, docs: Docs = _DOCS, chart: Chart = _CHART) -> None:
     """Exit with 1, and print the difference, where a file is not what `generate` would write."""
     differs = False
-    for path, text in _files(directory, docs):
+    for path, text in _files(directory, docs, chart):
         there = path.read_text(encoding="utf-8") if path.is_file() else ""
         if there != text:
             differs = True
@@ -51,9 +52,9 @@ def check(directory: Crds = _CRDS, docs: Docs = _DOCS) -> None:
         raise typer.Exit(1)
 
 
-def _files(directory: Path, docs: Path) -> Iterator[tuple[Path, str]]:
+def _files(directory: Path, docs: Path, chart: Path) -> Iterator[tuple[Path, str]]:
     for name, text in render_files().items():
         yield directory / name, text
         # The chart's own copy: helm reads no file outside of the chart.
-        yield _CHART / name, text
+        yield chart / name, text
     yield docs / FILE, render_reference()

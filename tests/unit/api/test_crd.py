@@ -192,7 +192,7 @@ def test_the_reference_names_every_field() -> None:
 
 
 def test_check_is_content_with_what_generate_wrote_and_shows_what_differs(tmp_path: Path) -> None:
-    arguments = ["--dir", str(tmp_path / "crds"), "--docs", str(tmp_path / "docs")]
+    arguments = ["--dir", str(tmp_path / "crds"), "--docs", str(tmp_path / "docs"), "--chart", str(tmp_path / "chart")]
     assert CliRunner().invoke(app, ["check", *arguments]).exit_code == 1
     assert CliRunner().invoke(app, ["generate", *arguments]).exit_code == 0
     assert CliRunner().invoke(app, ["check", *arguments]).exit_code == 0
