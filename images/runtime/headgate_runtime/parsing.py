@@ -203,8 +203,9 @@ class RecordParser(ScalarFunction):
             row = next(at for at, error in enumerate(frame[ERROR]) if error)
             column, _, detail = frame[ERROR][row].partition("\x1f")
             where = f" in column {column!r}" if column else ""
+            line = texts[row].decode(errors="replace") if isinstance(texts[row], bytes) else texts[row]
             raise RecordRefused(
-                f"spec.pipeline.onError is Fail and a line cannot be read{where}: {detail}. The line is {texts[row][:200]!r}."
+                f"spec.pipeline.onError is Fail and a line cannot be read{where}: {detail}. The line is {line[:200]!r}."
             )
         if unparsable and self._tally is not None:
             self._tally.add(0, Counter({DeadLetterReason.UNPARSABLE_RECORD.value: unparsable}))
