@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import latency, memory, startup, throughput
+from benchmarks import image_build, latency, memory, startup, throughput
 from benchmarks.machine import describe_machine
 from benchmarks.report import Options, Report, print_report, write_json
 from headgate.errors import HeadgateError
 
-MODULES = {module.NAME: module for module in (throughput, latency, memory, startup)}
+MODULES = {module.NAME: module for module in (throughput, latency, memory, startup, image_build)}
 
 
 def main(argv: list[str] | None = None) -> int:
