@@ -120,14 +120,33 @@ def cause_of(error: BaseException) -> str:
 def _cause_of(error: BaseException) -> str:
     cause = getattr(error, "java_exception", None)
     if isinstance(error, Py4JJavaError) and cause is not None:
+        told = [str(cause.toString())]
         while cause.getCause() is not None:
             cause = cause.getCause()
-        return _sentence(str(cause.getMessage() or cause.toString()))
+            told.append(str(cause.toString()))
+        name = str(cause.getClass().getSimpleName())
+        return _with_help(_named(name, _sentence(str(cause.getMessage() or cause.toString()))), told)
     trace = str(getattr(error, "stack_trace", None) or "")
     causes = [line.partition("Caused by: ")[2] for line in trace.splitlines() if line.startswith("Caused by: ")]
     message = causes[-1] if causes else str(error)
     head, _, tail = message.partition(": ")
-    return _sentence(tail if tail and "." in head and " " not in head else message)
+    if not tail or "." not in head or " " in head:
+        return _sentence(message)
+    return _with_help(_named(head.rpartition(".")[2], _sentence(tail)), causes)
+
+
+def _named(name: str, message: str) -> str:
+    """A message of a word or two says nothing without the error's name."""
+    return f"{name}: {message}" if len(message.split()) < 4 else message
+
+
+def _with_help(message: str, told: list[str]) -> str:
+    if not any("SplitFetcher" in t or "deserialize" in t for t in told):
+        return message
+    return (
+        f"a source cannot read a record ({message}). With 'headgate.parse-errors' = 'dead-letter' in its table's options such "
+        "records become dead letters."
+    )
 
 
 def _sentence(message: str) -> str:

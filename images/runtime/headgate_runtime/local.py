@@ -17,7 +17,7 @@ from headgate_runtime.application import execute, prepare
 from headgate_runtime.bridge import JAVA_ERRORS, cause_of
 from headgate_runtime.contract import Job
 from headgate_runtime.environment import LocalPlace, job_options, local_options
-from headgate_runtime.errors import JobFailed, Stage
+from headgate_runtime.errors import DeadLetterReason, JobFailed, Stage
 from headgate_runtime.events import Events, log
 from headgate_runtime.tables import Place
 from headgate_runtime.tally import FOLDER_VARIABLE, read_tallies
@@ -171,7 +171,9 @@ def _follow(
         if counts != seen:
             seen = counts
             events.emit("progress", **counts, seconds=round(time.monotonic() - started, 3))
-        enough = run.rows is not None and counts["in"] >= run.rows
+        # A line that does not parse never reaches the step, so it is none of the rows that were asked for.
+        reached = counts["in"] - counts["deadLetters"].get(DeadLetterReason.UNPARSABLE_RECORD, 0)
+        enough = run.rows is not None and reached >= run.rows
         if interruptions.count or enough:
             stopper.ask()
         if interruptions.count > 1 or stopper.problem:
