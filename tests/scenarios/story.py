@@ -73,7 +73,7 @@ class Story:
         for _ in range(within):
             before = len(self.world.actions)
             self.passes()
-            quiet = quiet + 1 if len(self.world.actions) == before else 0
+            quiet = quiet + 1 if len(self.world.actions) == before and not self._moves() else 0
             if quiet >= SETTLED:
                 break
         else:
@@ -95,7 +95,8 @@ class Story:
     def then_serves(self, label: str) -> Self:
         """That version serves, and its job is the only one."""
         serving = self.status.serving
-        assert serving is not None and serving.version == label, self.describe()
+        assert serving is not None, self.describe()
+        assert serving.version == label, self.describe()
         running = [run for run in self.world.runs.values() if run.flink is FlinkState.RUNNING]
         assert [run.spec.revision for run in running] == [serving.revision], self.describe()
         return self
@@ -115,7 +116,7 @@ class Story:
     def then_stalled(self, reason: str, words: str = "") -> Self:
         """A person has to do something."""
         stalled = self.condition("Stalled")
-        assert stalled.reason == reason and words in stalled.message, self.describe()
+        assert (stalled.reason, words in stalled.message) == (reason, True), self.describe()
         return self
 
     def then_not_stalled(self) -> Self:
@@ -132,7 +133,7 @@ class Story:
         """``lastFailure`` says this."""
         failure = self.status.last_failure
         assert failure is not None, self.describe()
-        assert (failure.stage, failure.reason) == (stage, reason) and words in failure.message, failure
+        assert (failure.stage, failure.reason, words in failure.message) == (stage, reason, True), failure
         return self
 
     def then_phase(self, phase: Phase) -> Self:
@@ -164,14 +165,19 @@ class Story:
 
     def then_gone(self) -> Self:
         """The object is gone and left no run."""
-        assert self.world.gone and not self.world.runs, self.describe()
+        assert self.world.gone, self.describe()
+        assert not self.world.runs, self.describe()
         return self
+
+    def _moves(self) -> bool:
+        moving = [c for c in self.status.conditions if c.type == "Reconciling" and c.reason != "Paused"]
+        return (bool(moving) or self.status.hand_over is not None) and not self.world.gone
 
     def _then_fixpoint(self) -> None:
         reconcile(self.world)
         seen = self.world.observe()
         again = plan(seen)
-        assert again.actions == () and again.events == () and again.status == seen.status, (again, self.describe())
+        assert (again.actions, again.events, again.status) == ((), (), seen.status), self.describe()
 
     # ---- what there is -----------------------------------------------------------------------------------------------
 

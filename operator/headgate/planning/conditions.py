@@ -58,8 +58,8 @@ def _said(draft: Draft) -> dict[ConditionType, Said]:
     if stalled is not None:
         said[ConditionType.STALLED] = (_TRUE, *stalled)
     elif _moves(draft):
-        paused = draft.status.candidate is not None and draft.status.candidate.paused
-        reason = Reason.PAUSED if paused else Reason.PROGRESSING
+        paused = draft.seen.spec is not None and draft.seen.spec.rollout.paused and draft.status.hand_over is None
+        reason = Reason.PAUSED if paused and said[ConditionType.READY][0] is _FALSE else Reason.PROGRESSING
         said[ConditionType.RECONCILING] = (_TRUE, reason, f"Waiting for {draft.waiting_for or 'the next step'}.")
     said[ConditionType.JOB_RUNNING] = _job_running(draft)
     image = _image_built(draft)
@@ -106,7 +106,7 @@ def _stalled(draft: Draft) -> tuple[str, str] | None:
         return None
     if draft.seen.problems or draft.seen.spec is None:
         return Reason.INVALID_SPEC, "; ".join(draft.seen.problems)
-    if not target_failed(draft):
+    if not target_failed(draft) or draft.status.hand_over is not None:
         return None
     revision = draft.seen.revision(draft.status.target)
     failure = revision.status.last_failure if revision is not None else None

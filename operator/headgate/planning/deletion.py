@@ -17,9 +17,10 @@ from headgate.planning.stopping import BACK_OFF, advance_stop, begin_stop, has_e
 
 FINALIZER = "headgate.dev/stream"
 FORCE = "headgate.dev/force-delete"
-"""The annotation (``true``) that lets the object go at once, with whatever is left of its runs going after it."""
+"""The annotation (``true``) that ends a stream without a savepoint, and lets the object go even where its pods do not end."""
 
 PATIENCE = timedelta(minutes=5)
+_GRACE = timedelta(seconds=45)
 
 
 def plan_deletion(draft: Draft) -> None:
@@ -29,8 +30,8 @@ def plan_deletion(draft: Draft) -> None:
     hand_over = draft.status.hand_over
     if draft.annotation(FORCE) == "true":
         draft.set(hand_over=None, candidate=None)
-        _take_away(draft)
-        _let_the_object_go(draft)
+        forced = draft.failed("delete", Reason.DELETION_FORCED, "The annotation asks to delete without a savepoint.")
+        _end(draft, stuck=draft.older_than(forced.time, _GRACE))
     elif hand_over is not None and hand_over.stage is HandOverStage.STOPPING:
         if hand_over.purpose is not HandOverPurpose.DELETE:
             hand_over = hand_over.model_copy(update={"purpose": HandOverPurpose.DELETE})
@@ -64,9 +65,10 @@ def _stream(draft: Draft, hand_over: HandOverStatus | None) -> ObservedRun | Non
     return None
 
 
-def _end(draft: Draft) -> None:
+def _end(draft: Draft, *, stuck: bool = False) -> None:
+    """Take everything away, and let the object go when it is; ``stuck``: whatever is still there."""
     _take_away(draft)
-    if draft.seen.runs:
+    if draft.seen.runs and not stuck:
         draft.wait("the pods of its runs to end")
         _say_why(draft, "Objects of its runs are still there.")
     else:

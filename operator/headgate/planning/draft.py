@@ -13,7 +13,7 @@ from typing import Any
 
 from headgate.api.quantities import parse_duration
 from headgate.api.revision import ModelRevision, ModelRevisionStatus, RevisionPhase
-from headgate.api.status import FailureStatus, ModelDeploymentStatus
+from headgate.api.status import ConditionType, FailureStatus, ModelDeploymentStatus
 from headgate.planning.actions import Action, ApplyRun, Event, EventType, LetGo, UpdateRevision
 from headgate.planning.manifests import Owner, PodSettings, RunSpec
 from headgate.planning.observation import Observation
@@ -75,9 +75,10 @@ class Draft:
         self.requeue = min(self.requeue, soon)
 
     def stall(self, stage: str, reason: Reason, message: str, revision: str = "") -> None:
-        """Say that only a person can change something, and note it as a failure."""
+        """Say that only a person can change something; it is noted as a failure when it is said first."""
         self.stalled = (reason.value, clip(message))
-        self.failed(stage, reason, message, revision)
+        if not any(c.type == ConditionType.STALLED and c.reason == reason for c in self.status.conditions):
+            self.failed(stage, reason, message, revision)
 
     def failed(
         self, stage: str, reason: str, message: str, revision: str = "", *, again: bool = False

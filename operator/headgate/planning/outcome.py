@@ -101,9 +101,10 @@ def promote(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision | N
         image=known.image if known is not None else "",
         since=old.since if old is not None and old.revision == name else draft.now,
     )
-    draft.set(
-        serving=serving, run=run_status(draft, run), checkpoint=run.newest_checkpoint, hand_over=None, last_failure=None
-    )
+    draft.set(serving=serving, run=run_status(draft, run), checkpoint=run.newest_checkpoint, hand_over=None)
+    failure = draft.status.last_failure
+    if failure is not None and (hand_over.purpose is HandOverPurpose.UPGRADE or failure.revision in {"", name}):
+        draft.set(last_failure=None)
     if candidate is not None and candidate.revision == name:
         draft.set(candidate=None)
     if revision is not None:

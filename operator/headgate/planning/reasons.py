@@ -68,6 +68,7 @@ class Reason(StrEnum):
     RUN_LOST = "RunLost"
     STATE_UNKNOWN = "StateUnknown"
     REVISION_MISSING = "RevisionMissing"
+    DELETION_FORCED = "DeletionForced"
     DELETION_WAITS = "DeletionWaits"
 
 

@@ -121,9 +121,9 @@ def _note(draft: Draft, run: ObservedRun, before: RunStatus) -> None:
             draft.failed("run", Reason.JOB_RESTARTING, run.failure, run.revision)
     else:
         draft.succeeded("run", "start")
-        if now.restarts > before.restarts:
-            message = f"Run {run.name} was restarted and runs again: {run.failure or 'nobody said why'}"
-            draft.tell(Reason.JOB_RESTARTING, message, warning=True)
+    if now.restarts > before.restarts and (runs or not run.failure):
+        why = run.failure or "its JobManager was started again"
+        draft.tell(Reason.JOB_RESTARTING, f"Run {run.name} was restarted: {why}", warning=True)
 
 
 def _suspend(draft: Draft, run: ObservedRun) -> None:

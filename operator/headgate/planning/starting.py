@@ -3,6 +3,7 @@
 Two rules hold whatever happens: a run is let go only when no other run can emit a record; and what a stream starts from is
 where the run before it left off. A run is promoted when its first checkpoint is complete: until then an exactly-once sink has
 shown nothing of it, so that going back repeats nothing; from then on it is the stream, and never given up for its savepoint.
+Whoever starts in the place of a run that was let go looks into that run's folder first, for nobody sees its last second.
 """
 
 from __future__ import annotations
@@ -80,9 +81,9 @@ def withdraw(draft: Draft, hand_over: HandOverStatus) -> str:
     draft.unplan(hand_over.to_run)
     draft.act(DeleteRun(hand_over.to_run))
     draft.set(hand_over=None, run=None)
-    if run is not None and run.checkpoints == 0:
+    if run is not None and run.job_manager is JobManagerState.ACTIVE and run.go is None:
         return hand_over.savepoint
-    # Nobody can tell whether it has shown anything; if it has, its folder holds the checkpoint that says what.
+    # It may complete its first checkpoint in its very last second; if it does, its folder holds what it has shown.
     return either(newest_below(draft.folder(hand_over.to_run, hand_over.to_revision)), hand_over.savepoint)
 
 
@@ -96,7 +97,9 @@ def go_back(draft: Draft, hand_over: HandOverStatus) -> None:
     if old is None or old.metadata.name == hand_over.to_revision:
         remember(draft, place)
     else:
-        begin_start(draft, HandOverPurpose.ROLLBACK, draft.new_run(), old, place, asked=hand_over.asked)
+        # State that only the newer revision keeps is of no use to the older one, and no loss.
+        run = draft.new_run()
+        begin_start(draft, HandOverPurpose.ROLLBACK, run, old, place, drop_state=True, asked=hand_over.asked)
 
 
 def _has_shown_something(run: ObservedRun) -> bool:
@@ -142,12 +145,19 @@ def _persist(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision, p
         _once_more(draft, hand_over, revision, place)
         draft.act(RemoveAnnotation(RESTORE_FROM))
         return
-    advice = f" To start from another savepoint, name it in the annotation {RESTORE_FROM}."
-    draft.failed("start", problem.reason, problem.message + advice, revision.metadata.name)
+    if not _said_better(draft, hand_over, problem):
+        advice = f" To start from another savepoint, name it in the annotation {RESTORE_FROM}."
+        draft.failed("start", problem.reason, problem.message + advice, revision.metadata.name)
     if problem.final and draft.older_than(hand_over.since, _RETRY):
         _once_more(draft, hand_over, revision, withdraw(draft, hand_over))
     else:
         _let_go(draft, hand_over, revision, again=True)
+
+
+def _said_better(draft: Draft, hand_over: HandOverStatus, problem: Problem) -> bool:
+    """Whether what is noted of this start says more than that it crashes or is late: main() says why, and then tries again."""
+    known, vague = draft.status.last_failure, {Reason.POD_FAILED, Reason.PROGRESS_DEADLINE_EXCEEDED}
+    return known is not None and known.stage == "start" and known.time >= hand_over.since and problem.reason in vague
 
 
 def _once_more(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision, place: str) -> None:
@@ -200,6 +210,7 @@ def _let_go(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision, *,
         draft.wait(f"run {in_the_way[0]} to end", WATCHING)
         return
     if run is None or run.go is None:
-        place = either(newest_below(spec.folder), hand_over.savepoint) if again and run is None else hand_over.savepoint
+        anew = run is None or run.job_manager is JobManagerState.ABSENT
+        place = either(newest_below(spec.folder), hand_over.savepoint) if again and anew else hand_over.savepoint
         draft.act(LetGo(spec, place, hand_over.drop_state))
     draft.wait("the first checkpoint", WATCHING)

@@ -45,7 +45,7 @@ class Run:
     born: datetime
     clock: int = 0
 
-    # Kubernetes
+    # what Kubernetes does
     job_manager: JobManagerState = JobManagerState.ACTIVE
     intact: bool = True
     go: str | None = None
@@ -55,11 +55,11 @@ class Run:
     replicas: int = 1
     cut_off: bool = False
     """The way from the operator to the JobManager is cut."""
-    # main()
+    # what main() does
     up_at: int = POD_START
     stage: int = -1
     reason: str = ""
-    # Flink
+    # what Flink does
     flink: FlinkState = FlinkState.NONE
     since: int = 0
     restarts: int = 0
@@ -270,9 +270,9 @@ class Run:
 
     def make_whole(self) -> None:
         """What is missing of it is made again."""
-        if self.deleted_at is not None:
+        if self.deleted_at is not None and not self.gone:
             return
-        self.intact = True
+        self.intact, self.deleted_at = True, None
         if self.job_manager is JobManagerState.ABSENT:
             self.job_manager = JobManagerState.ACTIVE
             self.stage, self.reason, self.up_at = -1, "", self.clock + POD_START
