@@ -33,7 +33,7 @@ find "$site" -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf 
 find "$site" -type f \( -name '*.c' -o -name '*.cc' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.pyx' \
   -o -name '*.pxd' -o -name '*.pyi' -o -name '*.a' \) -delete
 rm -f "$site"/onnxruntime/capi/libonnxruntime.so*  # for programs in C; Python has its own copy linked in
-rm -rf "$site/pyarrow/include" "$site/numpy/_core/include" "$site/numpy/f2py" "$site/numpy/distutils" \
+rm -rf "$site/pyarrow/include" "$site/numpy/_core/include" \
   "$site/pyarrow/libarrow_flight.so"* "$site/pyarrow/_flight"*.so "$site/pyarrow/libarrow_substrait.so"* \
   "$site/pyarrow/_substrait"*.so "$site/zstandard/_cffi"*.so
 

@@ -18,7 +18,7 @@ from headgate.imagebuild.imageconfig import AddedLayer, render_config
 from headgate.imagebuild.known import KnownDependencies
 from headgate.imagebuild.layers import COMPRESSORS, Layer, plain_layer, stored_layer
 from headgate.imagebuild.manifest import Descriptor, Manifest, MediaType
-from headgate.imagebuild.packages import find_packages, plan_packages, resolve_packages, settle_packages
+from headgate.imagebuild.packages import Dependencies, find_packages, plan_packages, resolve_packages, settle_packages
 from headgate.imagebuild.plan import BuildPlan, Compression, plan_image
 from headgate.imagebuild.records import (
     LOCK_TYPE,
@@ -45,11 +45,13 @@ def build_image(request: BuildRequest, resolver: Resolver, work: Path, progress:
     progress.stage("looking for the base")
     base_digest = find_base(request.base, request.base_selector, request.base_name)
     base: Base | None = None
-    dependencies = find_packages(request, base_digest)
-    if dependencies and not dependencies.known:
+    dependencies: Dependencies | None = None
+    if request.requirements or request.lock is not None:
         base = load_base(request.base, base_digest, request.platform, request.base_name)
-        progress.stage("resolving Python packages")
-        dependencies = resolve_packages(request, dependencies, base, resolver, work)
+        dependencies = find_packages(request, base)
+        if not dependencies.known:
+            progress.stage("resolving Python packages")
+            dependencies = resolve_packages(request, dependencies, base, resolver, work)
     plan = plan_image(
         base_digest=base_digest,
         platform=request.platform,

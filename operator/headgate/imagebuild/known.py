@@ -1,7 +1,8 @@
 """Keeps resolved dependencies in the target repository, so that a fresh machine needs neither uv nor the package index.
 
-One manifest per (requirements or lock, base, platform, compressor), under the tag ``deps-<key>``: its first layer is the lock, its
-second the image layer with the packages (missing when the base has everything). Called by the executor alone.
+One manifest per (requirements or lock, packages of the base, platform, compressor), under the tag ``deps-<key>``: its
+first layer is the lock, its second the image layer with the packages (missing when the base has everything). Called by
+the executor alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 
 from headgate.imagebuild.attachments import ensure_blob
+from headgate.imagebuild.base import BaseFacts
 from headgate.imagebuild.canonical import SHA256_DIGEST, canonical_json, sha256_digest
 from headgate.imagebuild.errors import ManifestRefused
 from headgate.imagebuild.layers import COMPRESSORS
@@ -37,16 +39,20 @@ class KnownDependencies:
 
 
 def dependencies_tag(
-    requirements: tuple[str, ...], lock: str | None, base_digest: str, platform: str, compression: Compression
+    requirements: tuple[str, ...], lock: str | None, facts: BaseFacts, compression: Compression
 ) -> str:
-    """The tag under which the dependencies are kept. A given lock counts instead of the requirements."""
+    """The tag under which the dependencies are kept. A given lock counts instead of the requirements.
+
+    Of the base only its packages count: a base that was made anew with the same ones keeps the lock.
+    """
     library = [item.library for item in COMPRESSORS if item.compression is compression]
     value = {
         "format": FORMAT,
         "requirements": sorted(requirements) if lock is None else None,
         "lock": sha256_digest(lock.encode()) if lock is not None else None,
-        "base": base_digest,
-        "platform": platform,
+        "base": [list(pin) for pin in facts.packages],
+        "python": facts.python,
+        "platform": str(facts.platform),
         "compression": [compression.value, *library],
     }
     return f"deps-{hashlib.sha256(canonical_json(value)).hexdigest()}"

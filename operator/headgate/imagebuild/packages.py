@@ -41,12 +41,9 @@ class Dependencies:
         return (self.known.lock if self.known else lock_descriptor(self.lock)).digest.removeprefix("sha256:")
 
 
-def find_packages(request: BuildRequest, base_digest: str) -> Dependencies | None:
-    """What the target knows about the request's dependencies; a tag with nothing behind it when nothing yet; None when
-    the request has none."""
-    if not request.requirements and request.lock is None:
-        return None
-    tag = dependencies_tag(request.requirements, request.lock, base_digest, str(request.platform), request.compression)
+def find_packages(request: BuildRequest, base: Base) -> Dependencies:
+    """What the target knows about the request's dependencies; a tag with nothing behind it when nothing yet."""
+    tag = dependencies_tag(request.requirements, request.lock, base.facts, request.compression)
     return Dependencies(tag, find_dependencies(request.target, tag), request.lock or "")
 
 

@@ -324,6 +324,20 @@ def test_dependencies_are_resolved_once_and_found_again_without_uv(
     assert second.lock == first.lock
 
 
+def test_a_base_made_anew_with_the_same_packages_keeps_the_dependencies(
+    repositories: tuple[Repository, Repository], index: Index, tmp_path: Path
+) -> None:
+    _with_packages(index)
+    (tmp_path / "w").mkdir()
+    request = request_for(*repositories, requirements=("forest",))
+    first = build_image(request, real_uv(index.url, tmp_path), tmp_path / "w", Heard())
+    push_image(repositories[0], base_image(layer_size=3000), "base")
+    heard = Heard()
+    second = _build(request, tmp_path, heard)
+    assert (second.digest != first.digest, second.lock) == (True, first.lock)
+    assert heard.layers["dependencies"] is LayerState.PRESENT
+
+
 def test_a_given_lock_counts_and_gives_the_same_layer(
     repositories: tuple[Repository, Repository], registry: FakeRegistry, index: Index, tmp_path: Path
 ) -> None:

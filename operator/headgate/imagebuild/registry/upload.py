@@ -136,7 +136,9 @@ class _Upload:
         call = Call("GET", self._location, self._action, self._scopes, frozenset({200, 202, 204, 400, 404, 405}))
         response = self._session.send(call)
         if response.status_code >= 400:
-            raise RegistryMissing(f"The registry {self._session.host} no longer knows the upload of {self._blob.digest}.")
+            raise RegistryMissing(
+                f"The registry {self._session.host} no longer knows the upload of {self._blob.digest}."
+            )
         self._location = response.headers.get("location", "") or self._location
         told = _RANGE.match(response.headers.get("range", ""))
         # "0-0" is what many registries say of an empty upload: one byte sent twice would break it, so begin there.
