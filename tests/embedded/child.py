@@ -84,14 +84,12 @@ class Child:
 
 
 @contextlib.contextmanager
-def started(
-    job: Path, *arguments: str, verb: str = "run", folder: Path | None = None, **environ: str
-) -> Iterator[Child]:
-    """``python -m headgate_runtime run --job JOB …`` in ``folder`` (the job's by default) until the block is left."""
+def started(job: Path, *arguments: str, verb: str = "run") -> Iterator[Child]:
+    """``python -m headgate_runtime run --job JOB …`` in the job's folder until the block is left."""
     java = java_home()
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "FLINK_", "HEADGATE_"))}
     variables |= {"JAVA_HOME": str(java), "PATH": f"{java / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    variables |= {"JAVA_TOOL_OPTIONS": _QUICK_JVM} | environ
+    variables["JAVA_TOOL_OPTIONS"] = _QUICK_JVM
     log = job.parent / f"{verb}-{len(list(job.parent.glob('*.log')))}.log"
     command = [str(RUNTIME_PYTHON), "-m", "headgate_runtime", verb, "--job", str(job), "--local", *arguments]
     with log.open("w") as stderr:
@@ -100,7 +98,7 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            cwd=folder or job.parent,
+            cwd=job.parent,
             env=variables,
             text=True,
             start_new_session=True,
@@ -119,9 +117,9 @@ def started(
             process.stdout.close()
 
 
-def finished(job: Path, *arguments: str, verb: str = "run", status: int = 0, **environ: str) -> Child:
+def finished(job: Path, *arguments: str, verb: str = "run", status: int = 0) -> Child:
     """Run to the end, which must be of this exit status."""
-    with started(job, *arguments, verb=verb, **environ) as child:
+    with started(job, *arguments, verb=verb) as child:
         got = child.ended()
     assert got == status, f"exit status {got}; {child.tail()}"
     return child

@@ -65,7 +65,7 @@ def accumulator(path: Path, *, width: int = 2, scale: float = 1.0) -> Path:
         helper.make_node("ReduceSum", ["hn", "axis"], ["total"], keepdims=1),
         helper.make_node("Identity", ["hn"], ["seen"]),
     ]
-    weights = {
+    weights: dict[str, Any] = {
         "half": np.asarray(0.5, np.float32),
         "scale": np.asarray(scale, np.float32),
         "axis": np.asarray([1], np.int64),
@@ -129,7 +129,7 @@ def picky(path: Path) -> Path:
         helper.make_node("Sum", ["found", "small", "total"], ["y"]),
         helper.make_node("Add", ["v", "v"], ["twice"]),
     ]
-    weights = {"table": np.asarray([100, 200, 300, 400], np.float32), "axis": np.asarray([1], np.int64)}
+    weights: dict[str, Any] = {"table": np.asarray([100, 200, 300, 400], np.float32), "axis": np.asarray([1], np.int64)}
     return save(
         path,
         nodes,
