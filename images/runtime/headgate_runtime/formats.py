@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from headgate_runtime.columns import Column
 from headgate_runtime.errors import PlanRefused
-from headgate_runtime.records import RecordFormat, check_format
+from headgate_runtime.lines import RecordFormat, check_format
 from headgate_runtime.values import problem_of
 
 PARSE_ERRORS = "headgate.parse-errors"

@@ -22,7 +22,8 @@ from headgate_runtime.bridge import _column, barrier, stream_to_table, table_to_
 from headgate_runtime.columns import literal, quote
 from headgate_runtime.errors import DeadLetterReason, PlanRefused, RecordRefused
 from headgate_runtime.formats import HEADER, PARSE_ERRORS, plan_format
-from headgate_runtime.records import ERROR, FLOATS, NAN, RecordFormat, nan_mark, parse_records
+from headgate_runtime.lines import FLOATS, RecordFormat
+from headgate_runtime.records import ERROR, NAN, nan_mark, parse_records
 from headgate_runtime.tally import Tally
 
 _OWN = re.compile(r"'headgate\.(parse-errors|csv\.header)'\s*=\s*'([^']*)'", re.IGNORECASE)

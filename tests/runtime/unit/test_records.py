@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from headgate_runtime.columns import Column
 from headgate_runtime.errors import PlanRefused
 from headgate_runtime.formats import plan_format
-from headgate_runtime.records import ERROR, NAN, RecordFormat, parse_records
+from headgate_runtime.lines import RecordFormat
+from headgate_runtime.records import ERROR, NAN, parse_records
 
 ROOTS = {
     "TINYINT": ("TINYINT", pa.int8()),
