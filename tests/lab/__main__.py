@@ -10,10 +10,14 @@ import sys
 from collections.abc import Sequence
 
 from lab.build import binary_path, build_binary
+from lab.cluster import host
+from lab.cluster.layout import REGISTRY
 from lab.cluster.status import report
 from lab.cluster.up import down, kill_node, up
 from lab.errors import LabError
+from lab.images import IMAGE_NAMES, PACKAGES, build_image, push_image
 from lab.jars import fetch_jars, lock_jars
+from lab.network_ports import answers
 from lab.versions import read_versions
 
 
@@ -29,6 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     lock.add_argument("names", nargs="+", metavar="NAME")
     path = commands.add_parser("path", help="say where a program lies that was built")
     path.add_argument("names", nargs=1, metavar="NAME")
+    image = commands.add_parser(
+        "image", help="build images of the project, unless the cache has them, and push them to the cluster's registry"
+    )
+    image.add_argument("names", nargs="+", choices=IMAGE_NAMES, metavar="NAME", help=" or ".join(IMAGE_NAMES))
     start = commands.add_parser("up", help="start the cluster, or what of it does not run (needs root)")
     start.add_argument("--nodes", type=int, default=1, help="1 to 3 Kubernetes nodes on this machine")
     start.add_argument("--fresh", action="store_true", help="forget Kubernetes objects, buckets and topics first")
@@ -58,6 +66,13 @@ def _run(options: argparse.Namespace) -> int:
                 lock_jars(name, _say)
         case "path":
             print(binary_path(options.names[0]))
+        case "image":
+            host.require_root()
+            host.install_packages(_say, PACKAGES)
+            for name in options.names:
+                layout = build_image(name, _say)
+                there = answers(f"http://{REGISTRY}/v2/")() is None
+                print(f"{name:<24} {push_image(name, layout, REGISTRY) if there else layout}", flush=True)
         case "up":
             up(options.nodes, fresh=options.fresh, say=_say)
         case "down":

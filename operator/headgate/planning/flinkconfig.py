@@ -101,6 +101,8 @@ def _required(flink: FlinkSpec, place: RunPlace) -> dict[str, str]:
         "kubernetes.cluster-id": place.run,
         "kubernetes.namespace": place.namespace,
         "high-availability.type": "kubernetes",
+        # The job's id follows from it: left out, all runs would have one id, and each other's results.
+        "high-availability.cluster-id": place.run,
         "high-availability.storageDir": f"{folder}/ha",
         "execution.checkpointing.dir": f"{folder}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{folder}/savepoints",

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.build import Say
@@ -40,15 +41,13 @@ def require_root() -> None:
                         "Run it as root, or run the component tests (make test), which need none.")  # fmt: skip
 
 
-def install_packages(say: Say) -> None:
-    """Debian packages that are missing, by apt-get; LabError where that is not possible."""
-    missing = [package for package, file in _PACKAGES.items() if not file.exists()]
+def install_packages(say: Say, packages: Mapping[str, Path] = _PACKAGES) -> None:
+    """Debian packages whose file is missing, by apt-get; LabError where that is not possible."""
+    missing = [package for package, file in packages.items() if not file.exists()]
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise LabError(
-            f"this machine has no apt-get, and the cluster needs: {', '.join(missing)}. Install them by hand."
-        )
+        raise LabError(f"this machine has no apt-get, and the lab needs: {', '.join(missing)}. Install them by hand.")
     say(f"installing Debian packages: {', '.join(missing)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]

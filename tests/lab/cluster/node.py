@@ -71,6 +71,8 @@ def kubelet(node: Node) -> Program:
         "containerRuntimeEndpoint": f"unix://{node.socket}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{node.cgroup}",
+        # Requests decide who goes first on a small machine; limits would make everybody slow.
+        "cpuCFSQuota": False,
         "enforceNodeAllocatable": ["none"],
         "failCgroupV1": False,
         "failSwapOn": False,
