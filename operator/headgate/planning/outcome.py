@@ -107,11 +107,6 @@ def promote(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision | N
         draft.set(last_failure=None)
     if candidate is not None and candidate.revision == name:
         draft.set(candidate=None)
-    if revision is not None:
-        draft.mark(revision, RevisionPhase.SERVING, served_at=draft.now, last_failure=None)
-    retired = draft.seen.revision(old.revision) if old is not None and old.revision != name else None
-    if retired is not None:
-        draft.mark(retired, RevisionPhase.RETIRED, retired_at=draft.now)
     pause = _measure(draft, hand_over, run)
     word = _WORD_FOR.get(hand_over.purpose, Reason.RUNNING)
     stood = f" The stream stood still for {pause:.1f} s." if pause is not None else ""

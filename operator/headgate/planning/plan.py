@@ -7,7 +7,7 @@ done and does it again, which does no harm. After a plan was carried out and not
 from __future__ import annotations
 
 from headgate.api.status import HandOverPurpose, HandOverStage
-from headgate.planning.actions import AddFinalizer, DeleteBuild, DeleteRevision, DeleteRun
+from headgate.planning.actions import AddFinalizer, DeleteBuild, DeleteRun
 from headgate.planning.candidate import advance_candidate
 from headgate.planning.conditions import summarize
 from headgate.planning.deletion import FINALIZER, plan_deletion
@@ -15,7 +15,8 @@ from headgate.planning.draft import Draft, Plan
 from headgate.planning.handover import advance_hand_over
 from headgate.planning.observation import Observation
 from headgate.planning.outcome import is_over
-from headgate.planning.revisions import outdated, revision_name_of, template_of
+from headgate.planning.records import keep_records
+from headgate.planning.revisions import revision_name_of, template_of
 from headgate.planning.serving import maintain_serving
 
 __all__ = ["Plan", "plan"]
@@ -46,6 +47,7 @@ def _live(draft: Draft) -> None:
         advance_candidate(draft)
     if draft.status.hand_over is None:
         _tidy(draft)
+        keep_records(draft)
 
 
 def _candidate_may_move(draft: Draft) -> bool:
@@ -58,13 +60,10 @@ def _candidate_may_move(draft: Draft) -> bool:
 
 
 def _tidy(draft: Draft) -> None:
-    """Runs and builds that nobody needs, and revisions beyond the history limit."""
+    """Take away runs and builds that nobody needs."""
     status = draft.status
     needed = {status.candidate.run} if status.candidate is not None else set()
     if status.run is not None and not is_over(status.run):
         needed.add(status.run.name)
     draft.act(*(DeleteRun(run.name) for run in draft.seen.runs if run.name not in needed))
     draft.act(*(DeleteBuild(build.revision) for build in draft.seen.builds if build.revision != status.target))
-    keep = {status.target, status.serving.revision if status.serving is not None else ""}
-    limit = draft.seen.spec.rollout.revision_history_limit if draft.seen.spec is not None else 10
-    draft.act(*(DeleteRevision(name) for name in outdated(draft.seen.revisions, frozenset(keep), limit)))

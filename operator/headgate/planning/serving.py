@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from headgate.api.revision import ModelRevision, RevisionPhase
+from headgate.api.revision import ModelRevision
 from headgate.api.status import HandOverPurpose, RunStatus, ScaleStatus, ServingStatus
-from headgate.planning.actions import ApplyRun, CreateRevision, DeleteRun, RemoveAnnotation, Rescale
+from headgate.planning.actions import ApplyRun, DeleteRun, RemoveAnnotation, Rescale
 from headgate.planning.draft import Draft
 from headgate.planning.manifests import COMPONENT_LABEL, RUN_LABEL
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
 from headgate.planning.outcome import finish, is_over, known_state, remember, run_status
 from headgate.planning.reasons import Reason
-from headgate.planning.revisions import new_revision, template_of
 from headgate.planning.savepoints import advance_savepoint
 from headgate.planning.starting import RESTORE_FROM, begin_start
 from headgate.planning.stopping import BACK_OFF, begin_stop, cannot_stop, savepoint_failed
@@ -24,7 +23,6 @@ def maintain_serving(draft: Draft) -> None:
     status = draft.status
     if status.serving is None:
         return
-    _keep_record(draft, status.serving)
     if status.run is None:
         if not draft.suspended:
             _bring_back(draft, status.serving, HandOverPurpose.RESUME)
@@ -61,26 +59,6 @@ def _adopt(draft: Draft) -> None:
     )
     draft.set(serving=serving, run=run_status(draft, run), checkpoint=run.newest_checkpoint)
     draft.tell(Reason.ADOPTED, f"Run {run.name} emits records and the status did not know it; it is what serves.")
-
-
-def _keep_record(draft: Draft, serving: ServingStatus) -> None:
-    """A revision that somebody deleted is written down again, as long as the spec still says what it was."""
-    revision, spec = draft.seen.revision(serving.revision), draft.seen.spec
-    if spec is None or serving.revision != draft.status.target or not serving.image:
-        return
-    if revision is None:
-        template = template_of(spec)
-        made = new_revision(draft.seen.name, draft.seen.namespace, serving.revision, template, draft.seen.revisions)
-        draft.act(CreateRevision(made))
-    elif not revision.status.image:
-        draft.mark(
-            revision,
-            RevisionPhase.SERVING,
-            image=serving.image,
-            version=serving.version,
-            model_digest=serving.model_digest,
-            served_at=serving.since,
-        )
 
 
 def _look_after(draft: Draft, run: ObservedRun, before: RunStatus) -> None:

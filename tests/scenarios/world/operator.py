@@ -37,7 +37,8 @@ def reconcile(world: World, *, effects: int | None = None) -> Plan | None:
         return decided
     if effects is None:
         world.events.extend(decided.events)
-    check_status(world, parse_status(world.status))
+    if left > 0:
+        check_status(world, parse_status(world.status))
     return decided
 
 
