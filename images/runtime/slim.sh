@@ -9,6 +9,9 @@ mkdir -p /opt/flink
 for part in bin conf lib log opt plugins licenses; do
   mv "$site/pyflink/$part" "/opt/flink/$part"
 done
+# A task looks for the script that starts a Python worker beside the pyflink module.
+mkdir "$site/pyflink/bin"
+mv /opt/flink/bin/pyflink-udf-runner.sh "$site/pyflink/bin/"
 # Application mode wants PyFlink's jar on the class path; PyFlink itself looks for it in opt.
 mv /opt/flink/opt/flink-python-*.jar /opt/flink/lib/
 (cd /opt/flink/opt && ln -s ../lib/flink-python-*.jar .)
