@@ -31,6 +31,7 @@ NAME = "latency"
 ABOUT = "Kafka to Kafka at 1,000 records per second"
 
 _RATE = 1_000
+_PROBES = 20
 _PATIENCE_S = 60.0
 
 
@@ -73,9 +74,11 @@ def _latencies(folder: Path, kafka: Kafka, setup: Setup, course: Course) -> list
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for created in admin.create_topics([NewTopic(into, 1, 1), NewTopic(out, 1, 1)]).values():
         created.result(_PATIENCE_S)
+    setup = replace(setup, model={"inputs": {"x": list(FEATURES)}})
     job = write_job(folder, mlp(folder.parent / "mlp.onnx"), _sql(kafka, into, out), setup)
     with running(job, jars=(kafka_jar(),)) as run, Sender(kafka, into) as sender:
         run.until(lambda e: e["event"] == "progress" and e["scored"] > 0)
+        sender.rate = _RATE
         receiver = Receiver(kafka, out)
         receiver.read(course.warm_s)
         first = sender.sent
@@ -103,10 +106,14 @@ def _sql(kafka: Kafka, into: str, out: str) -> Sql:
 
 
 class Sender:
-    """Sends numbered records at an even rate from a thread of its own, from entry to exit."""
+    """Sends numbered records at an even ``rate`` from a thread of its own, from entry to exit.
+
+    It begins with a few a second, so that no heap of records waits for the job when it starts.
+    """
 
     def __init__(self, kafka: Kafka, topic: str) -> None:
         self.sent = 0
+        self.rate = _PROBES
         self._topic = topic
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0})
         self._over = threading.Event()
@@ -128,12 +135,13 @@ class Sender:
 
     def _send(self) -> None:
         features = dict.fromkeys(FEATURES, 0.1)
-        started = time.monotonic()
-        while not self._over.wait(max(0.0, started + self.sent / _RATE - time.monotonic())):
+        due = time.monotonic()
+        while not self._over.wait(max(0.0, due - time.monotonic())):
             record = {"id": self.sent, "sent": time.monotonic_ns(), **features}
             self._producer.produce(self._topic, json.dumps(record).encode())
             self._producer.poll(0)
             self.sent += 1
+            due += 1 / self.rate
 
 
 class Receiver:
