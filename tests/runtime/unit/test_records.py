@@ -331,6 +331,12 @@ def test_a_bad_line_leaves_its_neighbours_alone() -> None:
     assert [e is None for e in errors] == [True, False, True]
 
 
+def test_a_quote_that_does_not_end_in_its_line_takes_no_other_line_with_it() -> None:
+    rows, errors = parse(csv_format(*NUMBER_AND_TEXT), '1,"a', 'b",2', "3,c")
+    assert rows == [[3, "c"]]
+    assert errors[:2] == [["", "unexpected end of data"], ["Id", "'b\"' is not BIGINT: not a whole number"]]
+
+
 # ---- options ----------------------------------------------------------------------------------------------------------
 
 

@@ -154,6 +154,9 @@ def test_arrays_of_different_lengths_are_scored_by_length_and_none_is_lost(tmp_p
     assert [a for a, e in zip(answers["y"], errors, strict=True) if e is None] == [3, 6, 9, 7, 3]
     assert [e and e[0] for e in errors] == [None, None, None, "NullFeature", None, None]
     assert session.calls == [2, 2, 1]
+    # Where nothing is wrong the rows come back in their order as well.
+    answers, errors = b.score(column[[0, 1, 2, 5]].reset_index(drop=True))
+    assert (answers["y"], errors) == ([3, 6, 9, 3], [None] * 4)
 
 
 def test_an_answer_of_another_shape_than_planned_is_a_dead_letter(tmp_path: Path, bench: Bench) -> None:
@@ -167,6 +170,17 @@ def test_an_answer_of_another_shape_than_planned_is_a_dead_letter(tmp_path: Path
     answers, errors = b.score(pd.Series([np.arange(size, dtype=np.float32) for size in (8, 9, 8)]))
     assert [answers["y"][0], answers["y"][2]] == [7.0, 7.0]
     assert errors == [None, ["InferenceError", "x", "output 'y' gave [2] numbers a row instead of one"], None]
+
+
+def test_an_answer_that_loses_a_dimension_is_a_dead_letter(tmp_path: Path, bench: Bench) -> None:
+    node = helper.make_node("Squeeze", ["x"], ["y"])
+    path = models.save(tmp_path / "m.onnx", [node], {"x": (1, ["N", "T"])}, {"y": (1, ["N", "U"])})
+    b = bench(path, {"x": "ARRAY of FLOAT"})
+    cells = [np.ones(size, np.float32) for size in (3, 1, 3, 1)]
+    answers, errors = b.score(pd.Series(cells))
+    assert [list(answers["y"][at]) for at in (0, 2)] == [[1, 1, 1], [1, 1, 1]]
+    assert [e and e[0] for e in errors] == [None, "InferenceError", None, "InferenceError"]
+    assert errors[1][2].startswith("column 'y' is ARRAY<FLOAT>, this batch gave it the shape [1]")
 
 
 def test_several_inputs_of_different_kinds_go_in_and_every_kind_of_answer_comes_out(

@@ -58,6 +58,7 @@ def test_metrics_are_counted_per_model_version() -> None:
     tally.add(8, Counter({"NullFeature": 2}))
     tally.add(1, Counter({"NullFeature": 1, "NanFeature": 1}))
     tally.observe(np.array([0.1, 0.11, 0.95, 1.0, 7.0]))
+    assert tally.dead == {"NullFeature": 3, "NanFeature": 1}
     (versioned,) = group.groups
     assert versioned.path == "/model_version=3"
     assert _totals(versioned) == {
