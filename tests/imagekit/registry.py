@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for key, value in (headers or {}).items():
             self.send_header(key, value)
-        if "Content-Length" not in (headers or {}):
+        if not {"Content-Length", "Transfer-Encoding"} & set(headers or {}):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -288,7 +288,7 @@ class _Handler(BaseHTTPRequestHandler):
             if int(begin) != len(data):
                 self._answer(416, b"", {**place, "Range": f"0-{max(len(data) - 1, 0)}"})
                 return
-            data += body
+            data += body[: self.world.takes_at_most or None]
             self._answer(202, b"", {**place, "Range": f"0-{len(data) - 1}"})
         else:
             data += body

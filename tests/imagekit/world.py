@@ -53,6 +53,8 @@ class World:
     mounts: bool = True
     least_chunk: int = 0
     largest_body: int = 0
+    takes_at_most: int = 0
+    """Bytes of one PATCH that are kept, whatever is sent; 0 for all."""
     peer: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -28,6 +28,11 @@ def explain(text: str, facts: BaseFacts) -> BuildFailed:
             f"A package does not have the hash that the lock states: {said}.",
             remedy="Someone may have replaced it. If the change is meant, make the lock anew.",
         )
+    if "--require-hashes" in text:
+        return DependencyRefused(
+            f"The lock does not state a hash for every package: {said}.",
+            remedy="Make it with `uv pip compile --generate-hashes`, or leave it out.",
+        )
     if any(sign in text for sign in _UNREACHABLE) and "No solution" not in text:
         return IndexUnreachable(f"The Python package index cannot be used: {said}.")
     if match := _NO_WHEEL.search(text):

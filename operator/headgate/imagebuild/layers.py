@@ -96,7 +96,7 @@ def tar_chunks(layer: PlannedLayer, contents: Mapping[str, Content]) -> Iterator
     markers = {f"{folder}/.wh..wh..opq": PlannedFile(f"{folder}/.wh..wh..opq", "", 0) for folder in layer.replaces}
     folders = {parent for path in (*files, *markers) for parent in _parents(path)}
     written = 0
-    for path in sorted({*files, *markers, *folders}, key=lambda path: path.split("/")):
+    for path in sorted({*files, *markers, *folders}):
         if path in folders:
             yield (header := _header(f"{path}/", 0, 0o755, tarfile.DIRTYPE))
             written += len(header)

@@ -49,7 +49,10 @@ def test_private_addresses_are_refused(url: str) -> None:
         AddressPolicy(resolve=_resolve).check(httpx.URL(url), "The redirect")
 
 
-@pytest.mark.parametrize("url", ["https://public.test/x", "https://93.184.216.34/x", "https://unknown.test/x"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://public.test/x", "https://93.184.216.34/x", "https://[::ffff:93.184.216.34]/x", "https://unknown.test/x"],
+)
 def test_public_addresses_and_unknown_names_pass(url: str) -> None:
     AddressPolicy(resolve=_resolve).check(httpx.URL(url), "The redirect")
 

@@ -113,6 +113,7 @@ def test_a_store_is_asked_for_registries_without_an_entry(tmp_path: Path, monkey
 def test_a_helper_name_never_becomes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _helper(tmp_path, "evil", 'echo "{\\"Username\\": \\"u\\", \\"Secret\\": \\"s\\"}"')
     (tmp_path / "docker-credential-").mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     keychain = load_keychain([_file(tmp_path, {"credHelpers": {"a.io": "/../docker-credential-evil"}})])
     assert keychain.find("a.io", "x") is None

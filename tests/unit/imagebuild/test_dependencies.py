@@ -143,6 +143,11 @@ def test_a_wheel_that_was_replaced_is_refused(packages: Index, tmp_path: Path) -
         install_site(lock, _FACTS, real_uv(packages.url, tmp_path), _work(tmp_path))
 
 
+def test_a_lock_without_hashes_is_refused(packages: Index, tmp_path: Path) -> None:
+    with pytest.raises(DependencyRefused, match="The lock does not state a hash for every package"):
+        install_site("leaf==0.5\n", _FACTS, real_uv(packages.url, tmp_path), _work(tmp_path))
+
+
 def test_an_index_that_is_down_is_named_without_its_password(tmp_path: Path) -> None:
     resolver = real_uv("http://user:secret@127.0.0.1:1/simple", tmp_path)
     with pytest.raises(IndexUnreachable, match="The Python package index cannot be used") as caught:

@@ -183,6 +183,16 @@ def test_private_addresses_are_refused_unless_allowed(web: Web, tmp_path: Path) 
     assert web.requests == []
 
 
+def test_a_name_that_changes_its_address_is_not_read(web: Web, tmp_path: Path) -> None:
+    web.files["/m/model.onnx"] = tiny_model()
+    policy = AddressPolicy(resolve=lambda host, port: ("93.184.216.34",))
+    http = HttpOptions(policy, plain_http=(f"localhost:{web.port}",))
+    with pytest.raises(UnsafeAddress, match=r"leads to localhost \(.*\), an address of a private network"):
+        fetch_model(
+            _url(web).replace("127.0.0.1", "localhost"), tmp_path / "out", FetchOptions(tmp_path, http), limit=_LIMIT
+        )
+
+
 def test_a_server_that_is_down_is_named(tmp_path: Path) -> None:
     http = HttpOptions(AddressPolicy(("127.0.0.1",)), plain_http=("127.0.0.1:1",), attempts=2, sleep=Waits().sleep)
     with pytest.raises(SourceUnreachable, match=r"http://127.0.0.1:1/m.onnx cannot be fetched: .*refused"):

@@ -177,6 +177,7 @@ def test_a_layer_that_unpacks_to_more_than_the_limit_is_refused(
     _push_tar(artifacts[0], small, MediaType.OCI_LAYER_GZIP)
     with pytest.raises(ModelTooLarge):
         fetch_model(_oci(registry), tmp_path / "out", artifacts[1], limit=100_000)
+    assert not list(tmp_path.rglob("*.onnx"))
 
 
 @pytest.mark.parametrize(

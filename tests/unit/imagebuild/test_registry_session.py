@@ -22,7 +22,7 @@ from headgate.imagebuild.manifest import Descriptor, MediaType
 from headgate.imagebuild.registry.credentials import Credential
 from imagekit.faults import Fault
 from imagekit.images import Waits, base_image, open_repository, push_image
-from imagekit.registry import FakeRegistry
+from imagekit.registry import FakeRegistry, fake_registry
 
 _ADA = Credential("ada", "lovelace")
 
@@ -244,6 +244,27 @@ def test_a_manifest_over_four_mebibytes_is_refused(registry: FakeRegistry) -> No
     registry.world.put_manifest("team/churn", b" " * (4 * 1024 * 1024 + 1), MediaType.OCI_MANIFEST, "v1")
     with pytest.raises(ManifestRefused, match="over 4194304 bytes: it is not read"):
         open_repository(registry.address, "team/churn").manifest("v1")
+
+
+def test_a_manifest_that_does_not_say_its_size_is_read_to_four_mebibytes_at_most(registry: FakeRegistry) -> None:
+    size = 5 * 1024 * 1024
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b" " * size)
+    registry.world.faults.append(Fault(r"^GET", status=200, headers=(("Transfer-Encoding", "chunked"),), body=body))
+    with pytest.raises(ManifestRefused, match="over 4194304 bytes: it is not read"):
+        open_repository(registry.address, "team/churn").manifest("v1")
+
+
+def test_a_redirect_whose_name_changes_its_address_is_not_read(registry: FakeRegistry) -> None:
+    def resolve(host: str, port: int) -> tuple[str, ...]:
+        return ("93.184.216.34",)  # what the check hears; the connection goes to this machine
+
+    with fake_registry("127.0.0.2") as asked:
+        descriptor = _with_blob(asked)
+        other = f"http://localhost:{registry.address.rpartition(':')[2]}/v2/team/churn/blobs/{descriptor.digest}"
+        asked.world.faults.append(Fault(r"^GET .*/blobs/", status=307, headers=(("Location", other),)))
+        repository = open_repository(asked.address, "team/churn", policy=AddressPolicy(resolve=resolve))
+        with pytest.raises(UnsafeAddress, match=r"leads to localhost \(.*\), an address of a private network"):
+            repository.blob(descriptor)
 
 
 def test_a_blob_whose_digest_is_wrong_is_refused(registry: FakeRegistry) -> None:

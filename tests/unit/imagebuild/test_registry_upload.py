@@ -81,6 +81,12 @@ def test_an_upload_that_breaks_goes_on_where_the_registry_is(keep: bool, registr
     assert begins == (["0", str(_MIB), str(2 * _MIB)] if keep else ["0", "0", "0"])
 
 
+def test_a_registry_that_keeps_less_than_it_was_sent_gets_the_rest(registry: FakeRegistry) -> None:
+    registry.world.takes_at_most = 2 * _MIB
+    open_repository(registry.address, "team/churn").upload(_in_pieces(_LARGE))
+    assert _stored(registry, _LARGE)
+
+
 def test_a_busy_registry_gets_the_piece_again(registry: FakeRegistry) -> None:
     registry.world.faults.append(Fault(r"^PATCH", times=1, status=503))
     open_repository(registry.address, "team/churn").upload(_in_pieces(_LARGE))
