@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RUNTIME_PYTHON = Path(__file__).parents[2] / "images" / "runtime" / ".venv" / "bin" / "python"
-PATIENCE = 240.0
+PATIENCE = 400.0
 """Seconds that any one wait may take; the machine may be busy."""
 
 _QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"

@@ -198,8 +198,10 @@ def smoke(model: Model, shapes: Mapping[str, tuple[int, ...]] | None = None) -> 
             return _smoke_once(model, smoke_feeds(model, shapes, free))
         except MODEL_ERRORS as error:
             problems.append(error)
+    tried = f" (with {', '.join(map(str, sizes))} for its free dimensions)" if len(sizes) > 1 else ""
     raise ModelUnusable(
-        f"version {model.job.version} fails on a smoke batch of zeros: {first_line(problems[0])}", stage=Stage.SMOKE
+        f"version {model.job.version} fails on a smoke batch of zeros{tried}: {first_line(problems[0])}",
+        stage=Stage.SMOKE,
     ) from problems[0]
 
 

@@ -176,6 +176,14 @@ def test_free_dimensions_take_the_first_size_that_the_model_takes(tmp_path: Path
     assert smoke(model)["y"].shape == (2, 1, 33, 33)
 
 
+def test_a_model_that_takes_no_size_says_which_were_tried(tmp_path: Path, job: Callable[..., ModelJob]) -> None:
+    node = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[300, 300])
+    shapes = ({"x": (1, ["N", 1, "H", "W"])}, {"y": (1, ["N", 1, "P", "Q"])})
+    model = load_model(job(models.save(tmp_path / "m.onnx", [node], *shapes)))
+    with pytest.raises(ModelUnusable, match=r"zeros \(with 8, 2, 64, 224, 1 for its free dimensions\): "):
+        smoke(model)
+
+
 # ---- state ------------------------------------------------------------------------------------------------------------
 
 
