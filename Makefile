@@ -19,7 +19,7 @@ LAB := PYTHONPATH=tests $(BIN)/python -m lab
 export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup format check test e2e verify bench demo lab lab-stop lab-status lab-build lock clean
+.PHONY: help setup format check test e2e verify bench demo lab lab-stop lab-status lab-build lock image-runtime image-operator clean
 
 help: ## say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -50,6 +50,20 @@ lock: $(VENV)/.ready ## resolve both locks anew (names, versions and hashes; no 
 	  --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
 	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --extra local --group test \
 	  --generate-hashes --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
+	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet pyproject.toml -c requirements.lock --generate-hashes \
+	  --no-header --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o image.lock
+	$(BIN)/python -m uv pip compile --quiet pyproject.toml -c requirements.lock --generate-hashes --only-binary :all: \
+	  --no-annotate --no-header --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o images/operator/image.lock
+	$(BIN)/python -m headgate.imagebuild.labels images/runtime
+
+# ---- images ---------------------------------------------------------------------------------------------------------
+
+image-runtime: setup ## the base image of every job, by buildah, as localhost/headgate/runtime
+	$(BIN)/python images/runtime/fetch_jars.py
+	images/build.sh runtime localhost/headgate/runtime:0.1.0
+
+image-operator: setup ## the operator's image, by buildah, as localhost/headgate/operator
+	images/build.sh operator localhost/headgate/operator:0.1.0
 
 # ---- looking after the code -----------------------------------------------------------------------------------------
 
@@ -65,6 +79,7 @@ check: setup ## formatting, lint, types, layers
 
 verify: setup ## generated files equal what the code generates
 	$(BIN)/headgate crd check
+	$(BIN)/python -m headgate.imagebuild.labels images/runtime --check
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 
