@@ -6,6 +6,7 @@ filtered out are never seen, and event time passes through the step.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -42,10 +43,12 @@ SQL = Sql(
         ) WITH ('connector' = 'filesystem', 'path' = 'out/rejected', 'format' = 'json');
     """,
     input="""
-        SELECT id, i, n, v, `at` FROM json_rows WHERE keep
-        UNION ALL
-        SELECT id, i, n, ARRAY[a, b, c] AS v, `at`
-        FROM csv_rows WHERE keep
+        SELECT *, CAST(ROW(n, 'ä') AS ROW<n INT, t STRING>) AS more, ENCODE('ä', 'UTF-8') AS raw_bytes
+        FROM (
+          SELECT id, i, n, v, `at` FROM json_rows WHERE keep
+          UNION ALL
+          SELECT id, i, n, ARRAY[a, b, c] AS v, `at` FROM csv_rows WHERE keep
+        )
     """,
     output="""
         INSERT INTO answers SELECT id, y, twice, model_version, model_digest, revision FROM scored;
@@ -170,10 +173,12 @@ def test_every_bad_record_leaves_with_its_reason_and_column(result: Result) -> N
 def test_the_record_of_a_dead_letter_is_the_row_that_was_to_be_scored(result: Result) -> None:
     records = [json.loads(row["record"]) for row in result.rows("rejected") if row["reason"] != "UnparsableRecord"]
     by_id = {record["id"]: record for record in records}
-    assert by_id[121] == {"id": 121, "i": 99, "n": 2, "v": [0.5, 1, 2], "at": "2026-01-01 00:00:21.000"}
+    beside = {"at": "2026-01-01 00:00:21.000", "raw_bytes": base64.b64encode("ä".encode()).decode()}
+    assert by_id[121] == {"id": 121, "i": 99, "n": 2, "v": [0.5, 1, 2], "more": {"n": 2, "t": "ä"}} | beside
     assert by_id[123]["v"] == [None, 1, 2]
     assert by_id[122]["i"] is None
-    assert by_id[221] == {"id": 221, "i": 2, "n": 1, "v": [1], "at": "2026-01-01 00:00:21.000"}
+    assert by_id[221] == {"id": 221, "i": 2, "n": 1, "v": [1], "more": {"n": 1, "t": "ä"}} | beside
+    assert by_id[224]["more"] == {"n": None, "t": "ä"}
     assert by_id[223]["v"] is None
 
 
