@@ -27,6 +27,7 @@ case $image in
   operator) context=$(dirname "$here") ;;
   *) echo "there is no image $image: runtime or operator" >&2; exit 2 ;;
 esac
-buildah build --quiet --layers --isolation chroot --network host --volume "$bundle:/run/ca.crt:ro" \
+# Layers make the next build quick, at the price of many gigabytes: LAYERS=false keeps none.
+buildah build --quiet --layers="${LAYERS:-true}" --isolation chroot --network host --volume "$bundle:/run/ca.crt:ro" \
   --build-arg DEBIAN="$debian" --build-arg PIP_CERT=/run/ca.crt \
   --file "$here/$image/Dockerfile" --tag "$name" "$context"

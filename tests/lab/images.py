@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -87,12 +88,13 @@ def _build(name: str, key: str, folder: Path, say: Say) -> None:
     started = time.monotonic()
     storage = cache_folder() / "containers"
     storage.mkdir(parents=True, exist_ok=True)
-    # A storage of its own: what the machine's user keeps in buildah is left alone, and layers are reused.
+    # A storage of its own, that keeps the Debian base alone: what the machine's user has in buildah is left alone.
     config = storage / "storage.conf"
     config.write_text(
         f'[storage]\ndriver = "overlay"\nrunroot = "/run/headgate-images"\ngraphroot = "{storage / "storage"}"\n'
     )
-    environment = os.environ | {"CONTAINERS_STORAGE_CONF": str(config), "HEADGATE_CACHE": str(cache_folder())}
+    own = {"CONTAINERS_STORAGE_CONF": str(config), "HEADGATE_CACHE": str(cache_folder()), "LAYERS": "false"}
+    environment = os.environ | own
     tag = f"localhost/headgate-{name}:{key}"
     _log(name).unlink(missing_ok=True)
     if name == "runtime":
@@ -100,8 +102,19 @@ def _build(name: str, key: str, folder: Path, say: Say) -> None:
     _run(name, ["nice", "-n", "10", "sh", str(IMAGES / "build.sh"), name, tag], environment)
     push = ["buildah", "push", "--quiet", "--format", "oci", "--compression-format", "zstd", tag, f"oci:{folder}:lab"]
     _run(name, ["nice", "-n", "10", *push], environment)
+    _run(name, ["buildah", "rmi", "--force", tag], environment)
+    _forget_all_but_the_newest(folder.parent)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     say(f"built the {name} image in {time.monotonic() - started:.0f} s, {size / 1e6:.0f} MB")
+
+
+def _forget_all_but_the_newest(folder: Path) -> None:
+    """Each image is half a gigabyte: of earlier ones, the last that was made is kept."""
+    earlier = sorted(
+        (path for path in folder.glob("[0-9a-f]*") if path.is_dir()), key=lambda path: path.stat().st_mtime
+    )
+    for path in earlier[:-1]:
+        shutil.rmtree(path)
 
 
 def _run(name: str, command: list[str], environment: dict[str, str]) -> None:

@@ -58,6 +58,14 @@ def make_pod_cgroup(relative: str) -> None:
                 _hand_down_controllers(parent)
             elif (folder / "cpuset.cpus").exists():
                 _take_processors(folder, parent)
+        _weigh(root / CGROUP)
+
+
+def _weigh(folder: Path) -> None:
+    """All pods together count for as many processes as they are about, and not for one, beside what else the machine does."""
+    for setting, value in (("cpu.shares", "4096"), ("cpu.weight", "400")):
+        if (folder / setting).exists():
+            (folder / setting).write_text(value)
 
 
 def _take_processors(folder: Path, parent: Path) -> None:
