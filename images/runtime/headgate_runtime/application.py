@@ -76,10 +76,14 @@ def _usable_model(job: Job, events: Events) -> Model:
     return loaded
 
 
-def execute(ready: Ready, savepoint: str | None) -> JobClient:
-    """Start the job, from ``savepoint`` where one is given."""
+def execute(ready: Ready, savepoint: str | None, *, drop_state: bool = False) -> JobClient:
+    """Start the job, from ``savepoint`` where one is given.
+
+    ``drop_state``: go on where the savepoint holds state of operators that the plan does not have.
+    """
     if savepoint:
         configuration = Configuration()
         configuration.set_string("execution.state-recovery.path", savepoint)
+        configuration.set_string("execution.state-recovery.ignore-unclaimed-state", str(drop_state).lower())
         ready.env.configure(configuration)
     return ready.env.execute_async(f"{ready.job.namespace}/{ready.job.name}")

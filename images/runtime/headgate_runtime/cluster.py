@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -23,10 +24,19 @@ from headgate_runtime.configmaps import ConfigMaps
 from headgate_runtime.environment import job_options
 from headgate_runtime.errors import RuntimeFailure, Stage
 from headgate_runtime.events import Events
+from headgate_runtime.snapshots import find_snapshot
 from headgate_runtime.tables import Place
 
 DEFAULT_JOB = "/opt/headgate/job/job.json"
 _POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The word that a run may start. ``place``: from where, see :mod:`headgate_runtime.snapshots`."""
+
+    place: str
+    drop_state: bool = False
 
 
 class Run(Protocol):
@@ -35,8 +45,8 @@ class Run(Protocol):
     def report(self, status: dict[str, str]) -> None:
         """Tell the latest status; keys are replaced."""
 
-    def go(self) -> str | None:
-        """The savepoint to start from (empty: none), or None while the run must wait."""
+    def go(self) -> Go | None:
+        """From where to start, or None while the run must wait."""
 
 
 class KubernetesRun:
@@ -49,10 +59,10 @@ class KubernetesRun:
         """Merge into ``<run>-status``."""
         self.config_maps.merge(f"{self.name}-status", status)
 
-    def go(self) -> str | None:
-        """The key ``savepoint`` of ``<run>-go``, which the operator creates."""
+    def go(self) -> Go | None:
+        """The keys ``savepoint`` and ``dropState`` of ``<run>-go``, which the operator creates."""
         data = self.config_maps.read(f"{self.name}-go")
-        return None if data is None else data.get("savepoint", "")
+        return None if data is None else Go(data.get("savepoint", ""), data.get("dropState") == "true")
 
 
 class FileRun:
@@ -65,9 +75,9 @@ class FileRun:
         """Leave it to the log."""
         logging.getLogger("headgate").info("status %s", json.dumps(status))
 
-    def go(self) -> str | None:
+    def go(self) -> Go | None:
         """The file's content once it is there."""
-        return self.path.read_text(encoding="utf-8").strip() if self.path.exists() else None
+        return Go(self.path.read_text(encoding="utf-8").strip()) if self.path.exists() else None
 
 
 class ReportingEvents(Events):
@@ -106,10 +116,11 @@ def start(path: Path, run: Run, events: Events) -> None:
     operators = [{"id": o.id, "name": o.name} for o in ready.operators]
     run.report({"operators": json.dumps(operators), "revision": ready.job.revision})
     with events.stage(Stage.WAIT):
-        while (savepoint := run.go()) is None:
+        while (go := run.go()) is None:
             time.sleep(_POLL_S)
+        savepoint = find_snapshot(go.place)
     with events.stage(Stage.EXECUTE, f"from {savepoint}" if savepoint else "from the beginning"):
-        execute(ready, savepoint)
+        execute(ready, savepoint, drop_state=go.drop_state)
 
 
 if __name__ == "__main__":
