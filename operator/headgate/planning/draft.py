@@ -144,8 +144,12 @@ class Draft:
 
     def new_run(self) -> str:
         """The name of a run that was never made before."""
-        prefix = f"{self.seen.name}-r"
-        known = (re.fullmatch(rf"{re.escape(prefix)}(\d{{1,9}})", run.name) for run in self.seen.runs)
+        prefix, before, hand_over = f"{self.seen.name}-r", self.seen.status, self.seen.status.hand_over
+        names = [run.name for run in self.seen.runs]
+        names += [one.name for one in (before.run,) if one is not None]
+        names += [one.run for one in (before.candidate,) if one is not None]
+        names += [hand_over.from_run, hand_over.to_run] if hand_over is not None else []
+        known = (re.fullmatch(rf"{re.escape(prefix)}(\d{{1,9}})", name) for name in names)
         number = max([self.status.last_run, *(int(found[1]) for found in known if found)]) + 1
         self.set(last_run=number)
         return f"{prefix}{number}"

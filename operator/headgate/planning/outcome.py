@@ -35,8 +35,7 @@ _WORD_FOR = {
 
 def abandon(draft: Draft, candidate: CandidateStatus) -> None:
     """The candidate is not asked for now: take its run and its build away."""
-    if candidate.run:
-        draft.act(DeleteRun(candidate.run))
+    _take_away(draft, candidate.run)
     draft.act(DeleteBuild(candidate.revision))
     draft.set(candidate=None)
     failure = draft.status.last_failure
@@ -50,9 +49,19 @@ def fail_candidate(draft: Draft, revision: ModelRevision, stage: str, reason: st
     failure = draft.failed(stage, reason, message, revision.metadata.name)
     draft.mark(revision, RevisionPhase.FAILED, last_failure=failure)
     candidate = draft.status.candidate
-    if candidate is not None and candidate.run:
-        draft.act(DeleteRun(candidate.run))
+    if candidate is not None:
+        _take_away(draft, candidate.run)
     draft.set(candidate=None)
+
+
+def _take_away(draft: Draft, run: str) -> None:
+    """A candidate's run, unless it is more than that by now."""
+    status = draft.status
+    starting = status.hand_over.to_run if status.hand_over is not None else ""
+    serving = status.run.name if status.run is not None else ""
+    if run and run not in {starting, serving}:
+        draft.unplan(run)
+        draft.act(DeleteRun(run))
 
 
 def known_state(draft: Draft) -> str:
