@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from headgate.api.status import Condition, ModelDeploymentStatus, Phase, parse_status
+from headgate.api.status import (
+    Condition,
+    HandOverStatus,
+    ModelDeploymentStatus,
+    Phase,
+    ServingStatus,
+    parse_status,
+)
 from headgate.planning.observation import FlinkState
 from headgate.planning.plan import plan
 from headgate.planning.revisions import revision_name_of, template_of
@@ -185,6 +192,18 @@ class Story:
     def status(self) -> ModelDeploymentStatus:
         """The object's status."""
         return parse_status(self.world.status)
+
+    @property
+    def hand_over(self) -> HandOverStatus:
+        """The hand-over that is under way."""
+        assert self.status.hand_over is not None, self.describe()
+        return self.status.hand_over
+
+    @property
+    def serving(self) -> ServingStatus:
+        """What serves."""
+        assert self.status.serving is not None, self.describe()
+        return self.status.serving
 
     @property
     def run(self) -> Run:

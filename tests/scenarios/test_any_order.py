@@ -6,6 +6,8 @@ these stories refuses a Ready that comes too early. So every rule below is a tes
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -16,7 +18,7 @@ from scenarios.world.operator import reconcile
 from scenarios.world.specs import version
 
 GOOD = ("1", "2", "3")
-BAD = {
+BAD: dict[str, dict[str, Any]] = {
     "4": {"build_fails": "ModelTruncated"},
     "5": {"fails_at": "load"},
     "6": {"crash_after": 2},

@@ -116,7 +116,7 @@ def test_the_serving_job_manager_dies_just_after_its_job_has_ended(story: Story)
 
 def test_the_candidate_is_deleted_by_hand_while_it_starts(story: Story) -> None:
     story.given_serving("1").when_applied("2").until_hand_over("Starting").passes(4)
-    story.world.runs[story.status.hand_over.to_run].delete()
+    story.world.runs[story.hand_over.to_run].delete()
     story.until_settled().then_serves("2").then_ready().then_shown_by("1", "2")
 
 

@@ -54,6 +54,7 @@ def test_suspend_while_savepoints_fail_goes_on_serving_and_tries_again(story: St
 
 def test_resume_where_nothing_is_known_of_the_state_waits_for_a_person(story: Story) -> None:
     story.given_serving("1").when_applied("1", suspend=True).until_settled()
+    assert story.status.savepoint is not None
     place = story.status.savepoint.path
     del story.world.status["savepoint"]
     story.when_applied("1").until_settled().then_stalled("StateUnknown", "restore-from").then_runs()
@@ -187,7 +188,7 @@ def test_a_revision_that_somebody_deleted_is_written_down_again(story: Story) ->
     story.given_serving("1").world.revisions.clear()
     story.until_settled().then_ready()
     revision = story.world.revisions[story.status.target]
-    assert (revision.status.image, revision.status.phase.value) == (story.status.serving.image, "Serving")
+    assert (revision.status.image, revision.status.phase.value) == (story.serving.image, "Serving")
 
 
 def test_a_stream_that_had_state_does_not_start_from_nothing_when_its_status_is_lost(story: Story) -> None:

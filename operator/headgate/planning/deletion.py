@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from headgate.api.resources import DeletionPolicy
 from headgate.api.status import HandOverPurpose, HandOverStage, HandOverStatus
-from headgate.planning.actions import DeleteBuild, DeleteRun, RemoveFinalizer
+from headgate.planning.actions import DeleteBuild, RemoveFinalizer
 from headgate.planning.draft import Draft
 from headgate.planning.observation import FlinkState, ObservedRun
 from headgate.planning.reasons import Reason
@@ -76,7 +76,7 @@ def _end(draft: Draft, *, stuck: bool = False) -> None:
 
 
 def _take_away(draft: Draft) -> None:
-    draft.act(*(DeleteRun(run.name) for run in draft.seen.runs))
+    draft.take_away(*(run.name for run in draft.seen.runs))
     draft.act(*(DeleteBuild(build.revision) for build in draft.seen.builds))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from headgate.api.quantities import parse_duration
 from headgate.api.revision import ModelRevision, ModelRevisionStatus, RevisionPhase
 from headgate.api.status import ConditionType, FailureStatus, ModelDeploymentStatus
-from headgate.planning.actions import Action, ApplyRun, Event, EventType, LetGo, UpdateRevision
+from headgate.planning.actions import Action, ApplyRun, DeleteRun, Event, EventType, LetGo, UpdateRevision
 from headgate.planning.manifests import Owner, PodSettings, RunSpec
 from headgate.planning.observation import Observation
 from headgate.planning.places import run_folder
@@ -61,9 +61,11 @@ class Draft:
         """Add actions, in order, each once."""
         self.actions.extend(action for action in actions if action not in self.actions)
 
-    def unplan(self, run: str) -> None:
-        """Take back what this round meant to do for a run."""
-        self.actions = [a for a in self.actions if not (isinstance(a, ApplyRun | LetGo) and a.run.name == run)]
+    def take_away(self, *runs: str) -> None:
+        """Remove runs, and take back what this round meant to do for them."""
+        for run in runs:
+            self.actions = [a for a in self.actions if not (isinstance(a, ApplyRun | LetGo) and a.run.name == run)]
+            self.act(DeleteRun(run))
 
     def tell(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Add an event."""

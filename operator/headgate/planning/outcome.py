@@ -15,7 +15,7 @@ from headgate.api.status import (
     SavepointStatus,
     ServingStatus,
 )
-from headgate.planning.actions import DeleteBuild, DeleteRun
+from headgate.planning.actions import DeleteBuild
 from headgate.planning.draft import Draft, moment_of
 from headgate.planning.manifests import rest_url
 from headgate.planning.observation import ObservedRun
@@ -60,8 +60,7 @@ def _take_away(draft: Draft, run: str) -> None:
     starting = status.hand_over.to_run if status.hand_over is not None else ""
     serving = status.run.name if status.run is not None else ""
     if run and run not in {starting, serving}:
-        draft.unplan(run)
-        draft.act(DeleteRun(run))
+        draft.take_away(run)
 
 
 def known_state(draft: Draft) -> str:

@@ -7,7 +7,7 @@ done and does it again, which does no harm. After a plan was carried out and not
 from __future__ import annotations
 
 from headgate.api.status import HandOverPurpose, HandOverStage
-from headgate.planning.actions import AddFinalizer, DeleteBuild, DeleteRun
+from headgate.planning.actions import AddFinalizer, DeleteBuild
 from headgate.planning.candidate import advance_candidate
 from headgate.planning.conditions import summarize
 from headgate.planning.deletion import FINALIZER, plan_deletion
@@ -65,5 +65,5 @@ def _tidy(draft: Draft) -> None:
     needed = {status.candidate.run} if status.candidate is not None else set()
     if status.run is not None and not is_over(status.run):
         needed.add(status.run.name)
-    draft.act(*(DeleteRun(run.name) for run in draft.seen.runs if run.name not in needed))
+    draft.take_away(*(run.name for run in draft.seen.runs if run.name not in needed))
     draft.act(*(DeleteBuild(build.revision) for build in draft.seen.builds if build.revision != status.target))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.api.revision import ModelRevision
 from headgate.api.status import HandOverPurpose, RunStatus, ScaleStatus, ServingStatus
-from headgate.planning.actions import ApplyRun, DeleteRun, RemoveAnnotation, Rescale
+from headgate.planning.actions import ApplyRun, RemoveAnnotation, Rescale
 from headgate.planning.draft import Draft
 from headgate.planning.manifests import COMPONENT_LABEL, RUN_LABEL
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
@@ -116,7 +116,7 @@ def _suspend(draft: Draft, run: ObservedRun) -> None:
 def _leave(draft: Draft, run: str) -> None:
     """Nothing runs that could be stopped: the stream stands where its newest checkpoint is."""
     remember(draft, known_state(draft))
-    draft.act(DeleteRun(run))
+    draft.take_away(run)
     draft.tell(Reason.SUSPENDED, "The stream stands still until spec.suspend is taken back.")
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from headgate.api.revision import ModelRevision
 from headgate.api.status import HandOverPurpose, HandOverStage, HandOverStatus
-from headgate.planning.actions import ApplyRun, DeleteRun, LetGo, RemoveAnnotation
+from headgate.planning.actions import ApplyRun, LetGo, RemoveAnnotation
 from headgate.planning.draft import WATCHING, Draft
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
 from headgate.planning.outcome import abandon, fail_candidate, promote, remember, tell_start
@@ -60,6 +60,7 @@ def begin_start(
 
 def advance_start(draft: Draft, hand_over: HandOverStatus) -> None:
     """One step of a start that is under way."""
+    draft.set(run=None)
     revision = draft.seen.revision(hand_over.to_revision)
     run = draft.seen.run(hand_over.to_run)
     if run is not None and _has_shown_something(run):
@@ -78,8 +79,7 @@ def advance_start(draft: Draft, hand_over: HandOverStatus) -> None:
 def withdraw(draft: Draft, hand_over: HandOverStatus) -> str:
     """Take the started run away; gives the place from which the stream is to start instead."""
     run = draft.seen.run(hand_over.to_run)
-    draft.unplan(hand_over.to_run)
-    draft.act(DeleteRun(hand_over.to_run))
+    draft.take_away(hand_over.to_run)
     draft.set(hand_over=None, run=None)
     if run is not None and run.job_manager is JobManagerState.ACTIVE and run.go is None:
         return hand_over.savepoint
@@ -206,7 +206,7 @@ def _let_go(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision, *,
         draft.act(ApplyRun(spec))
     in_the_way = [other.name for other in draft.seen.runs if other.name != hand_over.to_run and other.may_emit]
     if in_the_way:
-        draft.act(*(DeleteRun(name) for name in in_the_way))
+        draft.take_away(*in_the_way)
         draft.wait(f"run {in_the_way[0]} to end", WATCHING)
         return
     if run is None or run.go is None:

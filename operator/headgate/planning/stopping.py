@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from headgate.api.resources import DeletionPolicy
 from headgate.api.status import HandOverPurpose, HandOverStage, HandOverStatus
-from headgate.planning.actions import DeleteRun, StopWithSavepoint
+from headgate.planning.actions import StopWithSavepoint
 from headgate.planning.draft import WATCHING, Draft, exact_stamp
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
 from headgate.planning.outcome import abandon, finish, remember
@@ -128,7 +128,7 @@ def _stopped(draft: Draft, hand_over: HandOverStatus, place: str) -> None:
     remember(draft, place)
     draft.set(hand_over=None)
     if purpose is not HandOverPurpose.UPGRADE or draft.suspended:
-        draft.act(DeleteRun(hand_over.from_run))
+        draft.take_away(hand_over.from_run)
         if purpose is not HandOverPurpose.DELETE:
             draft.tell(Reason.SUSPENDED, "The stream stands still until spec.suspend is taken back.")
         return
