@@ -96,7 +96,8 @@ endif
 # CASE=tests/e2e/test_image_runs.py builds the images and runs one on the lab; it joins the default once its time there is known.
 e2e: setup ## the long way round: everything on real parts (CASE=path for one; needs root)
 	@$(LAB) build component cluster > /dev/null
-	$(PYTEST) $(or $(CASE),tests/lab)
+	@$(LAB) image runtime > /dev/null
+	$(PYTEST) $(or $(CASE),tests/lab tests/e2e)
 
 bench: setup ## measure, and print ratios from one run
 	$(BIN)/python -m benchmarks

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import apply, delete, eventually, kill_container, listed, read, tell_pods
+from e2e.cluster import apply, delete, eventually, kill_container, kubectl, listed, read, tell_pods
 from e2e.stopwatch import STOPWATCH
 from headgate.api.load import load_modeldeployments
 from headgate.api.resources import ModelDeployment
@@ -76,8 +76,12 @@ class Run:
         apply(render_go(self.spec, savepoint))
 
     def delete(self) -> None:
-        """All its objects."""
+        """All its objects, and what Flink keeps about a run that did not end by itself."""
         delete(self.spec.namespace, (*render_run(self.spec), render_go(self.spec, "")))
+        kubectl(
+            "-n", self.spec.namespace, "wait", "--for=delete", "pod", "-l", self.selector, f"--timeout={PATIENCE_S}s"
+        )
+        kubectl("-n", self.spec.namespace, "delete", "configmap", "-l", self._flinks_own, "--ignore-not-found")
 
     def report(self) -> dict[str, str]:
         """What main() has reported."""
@@ -172,11 +176,13 @@ class Run:
         kill_container(pod)
         return int(pod["status"]["containerStatuses"][0]["restartCount"])
 
+    @property
+    def _flinks_own(self) -> str:
+        return f"app={self.spec.name},type=flink-native-kubernetes"
+
     def high_availability_maps(self) -> list[str]:
         """Names of the ConfigMaps that Flink keeps about the run."""
-        names = [one["metadata"]["name"] for one in listed(self.spec.namespace, "configmaps")]
-        own = {f"{self.spec.name}-{part}" for part in ("flink", "status", "go")}
-        return [name for name in names if name.startswith(f"{self.spec.name}-") and name not in own]
+        return [one["metadata"]["name"] for one in listed(self.spec.namespace, "configmaps", self._flinks_own)]
 
     def tell(self) -> str:
         """What is known when something did not come."""

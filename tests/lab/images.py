@@ -67,13 +67,14 @@ def push_image(name: str, layout: Path, registry: str) -> str:
     """Send what ``registry`` (host:port, plain http) lacks of the image; gives its reference by digest."""
     repository = f"headgate/{name}"
     digest, manifest = _manifest(layout)
+    media_type = json.loads(manifest)["mediaType"]
     with httpx.Client(base_url=f"http://{registry}/v2/{repository}", trust_env=False, timeout=120) as client:
-        if client.head(f"/manifests/{digest}").status_code != httpx.codes.OK:
+        if client.head(f"/manifests/{digest}", headers={"accept": media_type}).status_code != httpx.codes.OK:
             content = json.loads(manifest)
             for descriptor in (content["config"], *content["layers"]):
                 _push_blob(client, _blob(layout, descriptor["digest"]), descriptor["digest"])
             for reference in (digest, layout.name):
-                headers = {"content-type": content["mediaType"]}
+                headers = {"content-type": media_type}
                 client.put(f"/manifests/{reference}", content=manifest, headers=headers).raise_for_status()
     return f"{registry}/{repository}@{digest}"
 
@@ -91,18 +92,24 @@ def _build(name: str, key: str, folder: Path, say: Say) -> None:
     # A storage of its own, that keeps the Debian base alone: what the machine's user has in buildah is left alone.
     config = storage / "storage.conf"
     config.write_text(
-        f'[storage]\ndriver = "overlay"\nrunroot = "/run/headgate-images"\ngraphroot = "{storage / "storage"}"\n'
+        f'[storage]\ndriver = "overlay"\nrunroot = "{storage / "run"}"\ngraphroot = "{storage / "storage"}"\n'
     )
     own = {"CONTAINERS_STORAGE_CONF": str(config), "HEADGATE_CACHE": str(cache_folder()), "LAYERS": "false"}
     environment = os.environ | own
     tag = f"localhost/headgate-{name}:{key}"
-    _log(name).unlink(missing_ok=True)
-    if name == "runtime":
-        _run(name, [sys.executable, str(IMAGES / "runtime" / "fetch_jars.py")], environment)
-    _run(name, ["nice", "-n", "10", "sh", str(IMAGES / "build.sh"), name, tag], environment)
     push = ["buildah", "push", "--quiet", "--format", "oci", "--compression-format", "zstd", tag, f"oci:{folder}:lab"]
-    _run(name, ["nice", "-n", "10", *push], environment)
-    _run(name, ["buildah", "rmi", "--force", tag], environment)
+    _log(name).unlink(missing_ok=True)
+    try:
+        # What a build that was killed has left mounted.
+        _run(name, ["buildah", "rm", "--all"], environment)
+        if name == "runtime":
+            _run(name, [sys.executable, str(IMAGES / "runtime" / "fetch_jars.py")], environment)
+        _run(name, ["nice", "-n", "10", "sh", str(IMAGES / "build.sh"), name, tag], environment)
+        _run(name, ["nice", "-n", "10", *push], environment)
+        _run(name, ["buildah", "rmi", "--force", tag], environment)
+    finally:
+        # buildah mounts the folder upon itself, and leaves it so.
+        subprocess.run(["umount", "--quiet", str(storage / "storage" / "overlay")], check=False)
     _forget_all_but_the_newest(folder.parent)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     say(f"built the {name} image in {time.monotonic() - started:.0f} s, {size / 1e6:.0f} MB")
