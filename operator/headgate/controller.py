@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from headgate.api.resources import API_VERSION, KIND
 from headgate.api.revision import REVISION_KIND, ModelRevision
 from headgate.api.status import ModelDeploymentStatus, dump_status
 from headgate.errors import ClusterError, Disposition
 from headgate.kube.client import Kube, Manifest
+from headgate.kube.errors import ApiConflict, BuildersBusy
+from headgate.kube.objects import FLINKS_OWN
 from headgate.kube.observe import Observer
 from headgate.kube.runs import OpenFlink
 from headgate.planning.actions import (
@@ -43,18 +46,21 @@ from headgate.planning.buildjob import BuildSettings, build_name, render_build
 from headgate.planning.deletion import FINALIZER
 from headgate.planning.manifests import (
     DEPLOYMENT_LABEL,
+    PodSettings,
     RunSpec,
     render_go,
     render_run,
     run_object_names,
     task_manager_count,
 )
-from headgate.planning.observation import Observation
+from headgate.planning.observation import JobManagerState, Observation
 from headgate.planning.plan import Plan, plan
 
 log = logging.getLogger("headgate")
 
 BACK_OFF = timedelta(seconds=5)
+AT_ONCE = timedelta(milliseconds=200)
+NO_POD_SETTINGS = PodSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,17 @@ class Controller:
     """Reconciles ModelDeployments, one round at a time."""
 
     def __init__(
-        self, kube: Kube, observer: Observer, open_flink: OpenFlink, builds: BuildSettings, now: Callable[[], datetime]
+        self,
+        kube: Kube,
+        observer: Observer,
+        open_flink: OpenFlink,
+        builds: BuildSettings,
+        now: Callable[[], datetime],
+        pods: PodSettings = NO_POD_SETTINGS,
     ) -> None:
         self.kube, self.observer, self.open_flink, self.builds, self.now = kube, observer, open_flink, builds, now
+        self.pods = pods
+        self._building = threading.Lock()
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
         """One round for one object. Expected failures come back as the outcome's problem."""
@@ -88,25 +102,26 @@ class Controller:
                 self._tell(seen, event)
         except ClusterError as error:
             log.warning("%s/%s: %s", namespace, name, error)
+            if isinstance(error, ApiConflict):
+                return Outcome(AT_ONCE, error)
             waits = error.disposition is not Disposition.TRANSIENT
             return Outcome(BACK_OFF * (6 if waits else 1), error)
         return Outcome(decided.requeue, plan=decided)
 
     def _write_status(self, seen: Observation, status: ModelDeploymentStatus) -> None:
-        before, after = dump_status(seen.status), dump_status(status)
-        if before == after:
-            return
-        # A merge patch leaves what it does not name: what went away must be named.
-        patch = {**dict.fromkeys(before.keys() - after.keys()), **after}
-        self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, {"status": patch}, status=True)
+        patch = changes(dump_status(seen.status), dump_status(status))
+        if patch:
+            # The version makes sure that nobody, another operator least of all, decided anything since this was observed.
+            told = {"metadata": {"resourceVersion": seen.resource_version}, "status": patch}
+            self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, told, status=True)
 
     def _act(self, seen: Observation, action: Action) -> None:
         log.info("%s/%s: %s", seen.namespace, seen.name, type(action).__name__)
         match action:
             case AddFinalizer():
-                self._finalizers(seen, (*seen.finalizers, FINALIZER))
+                self._finalizers(seen, add=True)
             case RemoveFinalizer():
-                self._finalizers(seen, tuple(f for f in seen.finalizers if f != FINALIZER))
+                self._finalizers(seen, add=False)
             case CreateRevision(revision):
                 self.kube.create(_revision_manifest(seen, revision))
             case UpdateRevision(name, status):
@@ -118,9 +133,11 @@ class Controller:
                 self._start_build(seen, revision_name)
             case DeleteBuild(revision_name):
                 self.kube.delete("batch/v1", "Job", seen.namespace, build_name(revision_name))
+                self.kube.delete("v1", "ConfigMap", seen.namespace, build_name(revision_name))
             case ApplyRun(run):
-                for manifest in render_run(run):
-                    self.kube.apply(manifest)
+                # Created, never changed: another release of the operator leaves running pods as they are.
+                for manifest in render_run(replace(run, pods=self.pods.over(run.pods))):
+                    self.kube.create(manifest)
             case LetGo(run, savepoint, drop_state):
                 self._let_go(run, savepoint, drop_state)
             case StopWithSavepoint(run_name, job_id, trigger, folder, drain):
@@ -135,20 +152,39 @@ class Controller:
             case Rescale(run, job_id, parallelism):
                 self._rescale(seen, run, job_id, parallelism)
             case DeleteRun(run_name):
-                for api_version, kind, name in run_object_names(run_name):
-                    self.kube.delete(api_version, kind, seen.namespace, name)
+                self._delete_run(seen, run_name)
             case _:
                 assert_never(action)
 
-    def _finalizers(self, seen: Observation, finalizers: tuple[str, ...]) -> None:
-        self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, {"metadata": {"finalizers": list(finalizers)}})
+    def _finalizers(self, seen: Observation, *, add: bool) -> None:
+        found = self.kube.get(API_VERSION, KIND, seen.namespace, seen.name)
+        if found is None:
+            return
+        held = list(found["metadata"].get("finalizers") or ())
+        wanted = [*held, FINALIZER] if add else [one for one in held if one != FINALIZER]
+        if (FINALIZER in held) is not add:
+            # The version: kopf has a finalizer there as well, and a list is replaced as a whole.
+            metadata = {"finalizers": wanted, "resourceVersion": found["metadata"]["resourceVersion"]}
+            self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, {"metadata": metadata})
 
     def _start_build(self, seen: Observation, revision_name: str) -> None:
         revision = seen.revision(revision_name)
         if revision is None:
             return
-        for manifest in render_build(revision, seen.name, seen.uid, self.builds):
-            self.kube.create(manifest)
+        with self._building:
+            if self.observer.free_builders() < 1:
+                raise BuildersBusy("As many builds run as the installation allows.")
+            for manifest in render_build(revision, seen.name, seen.uid, self.builds):
+                self.kube.create(manifest)
+
+    def _delete_run(self, seen: Observation, run_name: str) -> None:
+        for api_version, kind, name in run_object_names(run_name):
+            self.kube.delete(api_version, kind, seen.namespace, name)
+        run = seen.run(run_name)
+        if run is not None and run.job_manager is JobManagerState.ABSENT and not run.pods:
+            # Last of all: as long as a pod lives, Flink would make them again.
+            for own in self.kube.list("v1", "ConfigMap", seen.namespace, {"app": run_name, **FLINKS_OWN}):
+                self.kube.delete("v1", "ConfigMap", seen.namespace, own["metadata"]["name"])
 
     def _let_go(self, run: RunSpec, savepoint: str, drop_state: bool) -> None:
         # Created, never changed: a run that was let go once keeps the savepoint that it was given.
@@ -200,3 +236,16 @@ def _revision_manifest(seen: Observation, revision: ModelRevision) -> Manifest:
         ],
     }
     return manifest
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that makes ``after`` of ``before``: what went away is named with None, at every depth."""
+    patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            if inner := changes(old, value):
+                patch[key] = inner
+        elif key not in before or old != value:
+            patch[key] = value
+    return patch

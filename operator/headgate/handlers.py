@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,20 +21,23 @@ from headgate.controller import BACK_OFF, Controller, Outcome
 from headgate.flink.rest import FlinkRest
 from headgate.kube.client import Kube, load_api
 from headgate.kube.observe import Observer
+from headgate.kube.watch import ChildWatch
 from headgate.planning.buildjob import BuildSettings
-from headgate.planning.manifests import DEPLOYMENT_LABEL, rest_url
+from headgate.planning.manifests import PodSettings, rest_url
 
 log = logging.getLogger("headgate")
 
 Key = tuple[str, str]
-_WAKE: defaultdict[Key, asyncio.Event] = defaultdict(asyncio.Event)
+_WAKE: dict[Key, asyncio.Event] = {}
+_ASKED: dict[Key, Any] = {}
 _PLURAL = "modeldeployments"
-CHILDREN = (("batch", "v1", "jobs"), ("apps", "v1", "deployments"), ("", "v1", "pods"), ("", "v1", "configmaps"))
+_ROUNDS_AT_ONCE = 12
 
 
 def make_controller() -> Controller:
     """The controller of this process, from its environment."""
     kube = Kube(load_api(os.environ.get("KUBECONFIG")))
+    namespaces = tuple(os.environ.get("HEADGATE_NAMESPACES", "").split())
 
     def open_flink(run: str, namespace: str) -> FlinkRest:
         template = os.environ.get("HEADGATE_FLINK_URL", "")
@@ -42,7 +45,12 @@ def make_controller() -> Controller:
 
     builders = int(os.environ.get("HEADGATE_BUILDERS", "2"))
     return Controller(
-        kube, Observer(kube, open_flink, builders), open_flink, BuildSettings.from_environment(os.environ), _now
+        kube,
+        Observer(kube, open_flink, builders, namespaces),
+        open_flink,
+        BuildSettings.from_environment(os.environ),
+        _now,
+        PodSettings.from_text(os.environ.get("HEADGATE_RUNS", "")),
     )
 
 
@@ -59,7 +67,23 @@ async def configure(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> Non
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix="headgate.dev")
     settings.posting.enabled = False
     settings.scanning.disabled = False
+    loop = asyncio.get_running_loop()
+    # A round is mostly waiting for answers: more of them at once than a machine has cores.
+    loop.set_default_executor(ThreadPoolExecutor(_ROUNDS_AT_ONCE, thread_name_prefix="round"))
     memo.controller = await asyncio.to_thread(make_controller)
+    observer = memo.controller.observer
+
+    def wake(namespace: str, name: str) -> None:
+        loop.call_soon_threadsafe(_wake, (namespace, name))
+
+    memo.watch = ChildWatch(observer.kube, wake, observer.namespaces)
+    memo.watch.start()
+
+
+@kopf.on.cleanup()
+async def end(memo: Any, **_: Any) -> None:
+    """Nobody is woken any more."""
+    memo.watch.stop()
 
 
 @kopf.daemon(GROUP, VERSION, _PLURAL, cancellation_backoff=3600)
@@ -67,10 +91,12 @@ async def reconcile(*, name: str, namespace: str | None, stopped: kopf.DaemonSto
     """Round after round, until the object is gone or the operator ends."""
     namespace = namespace or ""
     key = (namespace, name)
+    _WAKE.setdefault(key, asyncio.Event())
     while True:
         outcome = await _round(memo.controller, namespace, name)
         if outcome.requeue is None or (stopped and _only_exiting(stopped)):
             _WAKE.pop(key, None)
+            _ASKED.pop(key, None)
             return
         await _sleep(key, outcome.requeue.total_seconds(), stopped)
 
@@ -106,14 +132,20 @@ async def _ended(stopped: kopf.DaemonStopped) -> None:
 
 
 @kopf.on.event(GROUP, VERSION, _PLURAL)
-async def changed(*, name: str, namespace: str | None, **_: Any) -> None:
-    """The object itself changed: its daemon looks at once."""
-    _WAKE[(namespace or "", name)].set()
+async def changed(*, name: str, namespace: str | None, meta: Any, **_: Any) -> None:
+    """The object itself changed: its daemon looks at once, unless it was its own status that it wrote."""
+    key = (namespace or "", name)
+    asked = (
+        meta.get("generation"),
+        meta.get("deletionTimestamp"),
+        tuple(sorted((meta.get("annotations") or {}).items())),
+    )
+    if _ASKED.get(key) != asked:
+        _ASKED[key] = asked
+        _wake(key)
 
 
-async def _child_changed(*, labels: Any, namespace: str | None, **_: Any) -> None:
-    _WAKE[(namespace or "", labels[DEPLOYMENT_LABEL])].set()
-
-
-for _group, _version, _kind in CHILDREN:
-    kopf.on.event(_group, _version, _kind, labels={DEPLOYMENT_LABEL: kopf.PRESENT}, id=f"child-{_kind}")(_child_changed)
+def _wake(key: Key) -> None:
+    """Only who has a daemon is woken: an object that is gone leaves nothing behind here."""
+    if key in _WAKE:
+        _WAKE[key].set()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from headgate.cli.console import OutputFormat, say, say_json, tell
 from headgate.cli.imagejob import assemble_job
 from headgate.cli.registries import LAYOUT_PREFIX, Image, Registries, RegistryFlags, read_key
 from headgate.cli.sources import read_deployment, read_source
-from headgate.errors import HeadgateError
+from headgate.errors import Disposition, HeadgateError
 from headgate.imagebuild.dependencies import Resolver, uv_program
 from headgate.imagebuild.errors import ReferenceRefused
 from headgate.imagebuild.executor import build_image
@@ -104,7 +105,11 @@ def build(
     compression = Compression.GZIP if gzip else Compression.ZSTD
     flags = RegistryFlags(plain_http, ca_file, tuple(auth_file or ()), tuple(allow_private or ()))
     signer = KeySigner(load_private_key(read_key(sign_key), _password(os.environ))) if sign_key else None
-    with Registries(flags, os.environ) as registries, tempfile.TemporaryDirectory(prefix="headgate-build-") as folder:
+    with (
+        reporting(report),
+        Registries(flags, os.environ) as registries,
+        tempfile.TemporaryDirectory(prefix="headgate-build-") as folder,
+    ):
         work = Path(folder)
         target = registries.open(target_text, writable=True)
         found = registries.open(base_text, writable=False)
@@ -151,6 +156,22 @@ def build(
             for line in lines.closing(description, dry_run=dry_run):
                 tell(line)
             say(str(description["image"]))
+
+
+@contextmanager
+def reporting(report: Path | None) -> Iterator[None]:
+    """Leaves a failure in the report, for whoever cannot read the sentence on stderr; ``kube.builds`` does."""
+    try:
+        yield
+    except HeadgateError as error:
+        if report:
+            told = {
+                "reason": error.reason,
+                "message": str(error),
+                "transient": error.disposition is Disposition.TRANSIENT,
+            }
+            report.write_text(json.dumps(told), encoding="utf-8")
+        raise
 
 
 def _settings(folder: Path | None) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,8 @@ from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 
 _LONGEST_CAUSE = 500
 _NOT_FOUND = 404
+_MODEL_STEP = re.compile(r"PythonCalc\[\d+\]|headgate model step[^>]*?(?= ->|$)")
+_METRIC_SEPARATORS = re.compile(r"[ .:,]")
 
 
 class JobState(StrEnum):
@@ -63,11 +66,12 @@ class SavepointRequest:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Counts since the job's start, and the path of the newest complete one (empty: none)."""
+    """Counts since the job's or its JobManager's start, the path of the newest complete one, and of what was restored (or empty)."""
 
     completed: int
     failed: int
     newest: str
+    restored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,10 @@ class FlinkRest:
     """A client of one run's JobManager. ``base``: ``http://<service>:8081``."""
 
     def __init__(self, base: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(base_url=base, timeout=timeout_s, transport=transport, trust_env=False)
+        # Plain http inside the cluster: to read certificate authorities for every client would cost more than the calls.
+        self._client = httpx.Client(
+            base_url=base, timeout=timeout_s, transport=transport, trust_env=False, verify=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -140,8 +147,11 @@ class FlinkRest:
         """Counts and the newest complete checkpoint."""
         answer = self._call("GET", f"/jobs/{job_id}/checkpoints")
         counts = answer["counts"]
-        newest = ((answer.get("latest") or {}).get("completed") or {}).get("external_path", "")
-        return Checkpoints(int(counts["completed"]), int(counts["failed"]), str(newest))
+        latest = answer.get("latest") or {}
+        newest, restored = (
+            str((latest.get(kind) or {}).get("external_path") or "") for kind in ("completed", "restored")
+        )
+        return Checkpoints(int(counts["completed"]), int(counts["failed"]), newest, restored)
 
     def failure(self, job_id: str) -> str:
         """The newest exception of the job as one sentence; empty where there is none."""
@@ -174,6 +184,31 @@ class FlinkRest:
         query = ",".join(names)
         answer = self._call("GET", f"/jobs/{job_id}/vertices/{vertex_id}/subtasks/metrics?get={query}&agg=sum")
         return {item["id"]: float(item["sum"]) for item in answer if "sum" in item}
+
+    def running_since(self, job_id: str, vertices: tuple[Vertex, ...]) -> datetime | None:
+        """Since when every task runs, by Flink's clock; None where one does not."""
+        since: list[int] = []
+        for vertex in vertices:
+            answer = self._call("GET", f"/jobs/{job_id}/vertices/{vertex.id}")
+            for task in answer["subtasks"]:
+                if task["status"] != "RUNNING":
+                    return None
+                since.append(int(answer["now"]) - int(task["status-duration"]["RUNNING"]))
+        return datetime.fromtimestamp(max(since) / 1000, UTC) if since else None
+
+    def wanted_parallelism(self, job_id: str) -> int:
+        """What the adaptive scheduler was last told to reach; 0 where there is none."""
+        answer = self._call("GET", f"/jobs/{job_id}/resource-requirements")
+        return max((int(one["parallelism"]["upperBound"]) for one in answer.values()), default=0)
+
+    def scored_per_second(self, job_id: str, vertices: tuple[Vertex, ...]) -> float | None:
+        """Records that reach the model step in a second; None where Flink does not tell."""
+        for vertex in vertices:
+            step = _MODEL_STEP.search(vertex.name)
+            if step is not None:
+                metric = f"{_METRIC_SEPARATORS.sub('_', step[0])}.numRecordsInPerSecond"
+                return self.metrics(job_id, vertex.id, (metric,)).get(metric)
+        return None
 
     def rescale(self, job_id: str, parallelism: int) -> None:
         """Ask the adaptive scheduler for another parallelism of every task."""

@@ -6,7 +6,7 @@ Built on the official client's dynamic part, so that every kind goes through the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import urllib3
@@ -70,6 +70,36 @@ class Kube:
         except _FAILURES as error:
             raise _mapped(error, f"list {kind} in {namespace or 'all namespaces'}") from error
         return tuple(dict(item) for item in found.to_dict()["items"])
+
+    def list_from(
+        self, api_version: str, kind: str, namespace: str | None, selector: str
+    ) -> tuple[str, tuple[Manifest, ...]]:
+        """The version to watch from, and the objects that a label selector finds."""
+        try:
+            found = self._resource(api_version, kind).get(
+                namespace=namespace, label_selector=selector, _request_timeout=_TIMEOUT
+            )
+        except _FAILURES as error:
+            raise _mapped(error, f"list {kind} in {namespace or 'all namespaces'}") from error
+        raw = found.to_dict()
+        return str(raw["metadata"]["resourceVersion"]), tuple(dict(item) for item in raw["items"])
+
+    def watch(
+        self, api_version: str, kind: str, namespace: str | None, selector: str, version: str, seconds: int
+    ) -> Iterator[tuple[str, Manifest]]:
+        """Changes after ``version`` as pairs of what happened and the object, bookmarks among them, for so many seconds.
+
+        Raises ApiInvalid where the version is too old by now.
+        """
+        resource = self._resource(api_version, kind)
+        try:
+            for event in self._dynamic.watch(
+                resource, namespace=namespace, label_selector=selector, resource_version=version, timeout=seconds,
+                allow_watch_bookmarks=True,
+            ):  # fmt: skip
+                yield str(event["type"]), dict(event["raw_object"])
+        except _FAILURES as error:
+            raise _mapped(error, f"watch {kind} in {namespace or 'all namespaces'}") from error
 
     def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply; fields of other managers stay theirs, those of ours are taken back."""
@@ -159,7 +189,7 @@ def _mapped(error: BaseException, what: str) -> ClusterError:
     if status in {401, 403}:
         quota = "exceeded quota" in said
         return ApiInvalid(f"Kubernetes: {what}: {said}") if quota else ApiForbidden(f"Kubernetes: {what}: {said}")
-    if status in {400, 404, 405, 415, 422}:
+    if status in {400, 404, 405, 410, 415, 422}:
         return ApiInvalid(f"Kubernetes: {what}: {said}")
     return ApiUnavailable(f"Kubernetes: {what}: {said or type(error).__name__}")
 

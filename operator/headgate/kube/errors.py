@@ -4,7 +4,9 @@ ClusterError
 ├── ApiConflict      the object changed meanwhile: look again
 ├── ApiForbidden     the operator's role does not allow it
 ├── ApiInvalid       the API server refuses the object itself, or a quota does
-└── ApiUnavailable   too many requests, a server error, nobody answers
+├── BuildersBusy     as many builds run as the installation allows
+├── ApiUnavailable   too many requests, a server error, nobody answers
+└── ObjectUnreadable an object of ours holds what this release does not understand
 """
 
 from __future__ import annotations
@@ -36,3 +38,16 @@ class ApiUnavailable(ClusterError):
     """Likely to pass."""
 
     reason = "ApiUnavailable"
+
+
+class ObjectUnreadable(ClusterError):
+    """Not written by this release; it is left alone."""
+
+    reason = "ObjectUnreadable"
+    disposition = Disposition.WAITING
+
+
+class BuildersBusy(ClusterError):
+    """Somebody else's build began first."""
+
+    reason = "BuildersBusy"

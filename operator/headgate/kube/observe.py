@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from headgate.api.resources import API_VERSION, KIND, ModelDeploymentSpec
 from headgate.api.revision import REVISION_KIND, ModelRevision
-from headgate.api.status import parse_status
+from headgate.api.status import ModelDeploymentStatus, parse_status
 from headgate.api.validation import parse_modeldeployment
 from headgate.errors import InvalidResource
+from headgate.kube.builds import observe_build
 from headgate.kube.client import Kube
-from headgate.kube.runs import OpenFlink, RunObjects, label, observe_run, pod_problem
+from headgate.kube.errors import ObjectUnreadable
+from headgate.kube.objects import FLINKS_OWN, RunObjects, conditions, label, runs_of, standing
+from headgate.kube.runs import OpenFlink, observe_run
 from headgate.planning.buildjob import BUILD
 from headgate.planning.draft import read_stamp
-from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL, REVISION_LABEL
-from headgate.planning.observation import BuildResult, BuildState, Observation, ObservedBuild
+from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL
+from headgate.planning.observation import Observation
 
 Manifest = dict[str, Any]
 
 
 class Observer:
-    """Reads through ``kube`` and, where a run answers, through Flink's REST API."""
+    """Reads through ``kube`` and, where a run answers, through Flink's REST API.
 
-    def __init__(self, kube: Kube, open_flink: OpenFlink, builders: int) -> None:
-        self.kube, self.open_flink, self.builders = kube, open_flink, builders
+    ``namespaces``: those that are looked after, which may share no more than ``builders`` builds; none: all of the cluster's.
+    """
+
+    def __init__(self, kube: Kube, open_flink: OpenFlink, builders: int, namespaces: Sequence[str] = ()) -> None:
+        self.kube, self.open_flink, self.builders, self.namespaces = kube, open_flink, builders, tuple(namespaces)
 
     def observe(self, namespace: str, name: str, now: datetime) -> Observation | None:
         """The world as it stands; None where the object is gone."""
@@ -33,28 +41,28 @@ class Observer:
         if obj is None:
             return None
         metadata = obj["metadata"]
-        status = parse_status(obj.get("status") or {})
+        status = _status(obj)
         spec, problems = _spec(obj)
+        revisions = self._revisions(namespace, name)
         mine = {DEPLOYMENT_LABEL: name}
-        jobs = self.kube.list("batch/v1", "Job", namespace, mine)
+        jobs = standing(self.kube.list("batch/v1", "Job", namespace, mine))
         pods = self.kube.list("v1", "Pod", namespace, mine)
+        builds = tuple(pod for pod in pods if label(pod, COMPONENT_LABEL) == BUILD)
         objects = RunObjects(
-            tuple(j for j in jobs if label(j, COMPONENT_LABEL) != BUILD),
-            self.kube.list("apps/v1", "Deployment", namespace, mine),
-            self.kube.list("v1", "ConfigMap", namespace, mine),
-            pods,
+            jobs=tuple(job for job in jobs if label(job, COMPONENT_LABEL) != BUILD),
+            deployments=standing(self.kube.list("apps/v1", "Deployment", namespace, mine)),
+            services=standing(self.kube.list("v1", "Service", namespace, mine)),
+            config_maps=standing(self.kube.list("v1", "ConfigMap", namespace, mine)),
+            pods=tuple(pod for pod in pods if label(pod, COMPONENT_LABEL) != BUILD),
+            flinks_own=runs_of(name, self.kube.list("v1", "ConfigMap", namespace, FLINKS_OWN)),
         )
-        hand_over, request = status.hand_over, status.savepoint_request
-        asked = ("", "")
-        if hand_over is not None:
-            asked = hand_over.from_run, hand_over.trigger
-        elif request is not None:
-            asked = request.run, request.trigger
+        run, trigger = _asked(status)
         return Observation(
             now=now,
             name=name,
             namespace=namespace,
             uid=metadata["uid"],
+            resource_version=str(metadata.get("resourceVersion", "")),
             generation=int(metadata.get("generation", 0)),
             deleting=read_stamp(metadata["deletionTimestamp"]) if metadata.get("deletionTimestamp") else None,
             finalizers=tuple(metadata.get("finalizers") or ()),
@@ -62,22 +70,47 @@ class Observer:
             spec=spec,
             problems=problems,
             status=status,
-            revisions=self._revisions(namespace, name),
-            builds=tuple(_build(j, pods, self.kube) for j in jobs if label(j, COMPONENT_LABEL) == BUILD),
-            runs=tuple(
-                observe_run(run, objects, namespace, self.open_flink, asked[1] if asked[0] == run else "")
-                for run in objects.names()
+            revisions=revisions,
+            builds=tuple(
+                observe_build(job, builds, self.kube.logs) for job in jobs if label(job, COMPONENT_LABEL) == BUILD
             ),
-            free_builders=self._free_builders(),
+            runs=tuple(
+                observe_run(one, objects, namespace, self.open_flink, trigger if run == one else "")
+                for one in objects.names()
+            ),
+            free_builders=self.builders if all(one.status.image for one in revisions) else self.free_builders(),
         )
 
     def _revisions(self, namespace: str, name: str) -> tuple[ModelRevision, ...]:
         found = self.kube.list(API_VERSION, REVISION_KIND, namespace, {DEPLOYMENT_LABEL: name})
-        return tuple(sorted((ModelRevision.model_validate(r) for r in found), key=lambda r: r.spec.number))
+        try:
+            revisions = [ModelRevision.model_validate(one) for one in found]
+        except ValidationError as error:
+            raise _unreadable(f"A ModelRevision of {namespace}/{name}", error) from error
+        return tuple(sorted(revisions, key=lambda one: one.spec.number))
 
-    def _free_builders(self) -> int:
-        jobs = self.kube.list("batch/v1", "Job", None, {COMPONENT_LABEL: BUILD})
-        return self.builders - sum(1 for j in jobs if (j.get("status") or {}).get("active"))
+    def free_builders(self) -> int:
+        """How many builds may be begun; a Job counts from its creation to its end."""
+        places: tuple[str | None, ...] = self.namespaces or (None,)
+        jobs = [j for place in places for j in self.kube.list("batch/v1", "Job", place, {COMPONENT_LABEL: BUILD})]
+        return self.builders - sum(1 for job in standing(jobs) if not conditions(job) & {"Complete", "Failed"})
+
+
+def _asked(status: ModelDeploymentStatus) -> tuple[str, str]:
+    """The run that the status says was asked for a savepoint, and under which id."""
+    if status.hand_over is not None:
+        return status.hand_over.from_run, status.hand_over.trigger
+    if status.savepoint_request is not None:
+        return status.savepoint_request.run, status.savepoint_request.trigger
+    return "", ""
+
+
+def _status(obj: Manifest) -> ModelDeploymentStatus:
+    try:
+        return parse_status(obj.get("status") or {})
+    except ValidationError as error:
+        metadata = obj["metadata"]
+        raise _unreadable(f"The status of {metadata.get('namespace', '')}/{metadata['name']}", error) from error
 
 
 def _spec(obj: Manifest) -> tuple[ModelDeploymentSpec | None, tuple[str, ...]]:
@@ -87,46 +120,9 @@ def _spec(obj: Manifest) -> tuple[ModelDeploymentSpec | None, tuple[str, ...]]:
         return None, error.problems
 
 
-def _build(job: Manifest, pods: tuple[Manifest, ...], kube: Kube) -> ObservedBuild:
-    revision = label(job, REVISION_LABEL)
-    conditions = {c["type"] for c in (job.get("status") or {}).get("conditions") or [] if c["status"] == "True"}
-    mine = tuple(p for p in pods if label(p, REVISION_LABEL) == revision and label(p, COMPONENT_LABEL) == BUILD)
-    said = _termination(mine)
-    if "Complete" in conditions:
-        result = _result(said)
-        if result is not None:
-            return ObservedBuild(revision, BuildState.SUCCEEDED, result)
-        return ObservedBuild(
-            revision, BuildState.FAILED, reason="BuildFailed", message="The build ended without naming an image."
-        )
-    if "Failed" in conditions:
-        message = said or _last_lines(mine, kube) or "The build failed without a word."
-        return ObservedBuild(revision, BuildState.FAILED, reason="BuildFailed", message=message)
-    if (job.get("status") or {}).get("ready"):
-        return ObservedBuild(revision, BuildState.RUNNING)
-    return ObservedBuild(revision, BuildState.WAITING, message=pod_problem(mine))
-
-
-def _termination(pods: tuple[Manifest, ...]) -> str:
-    for pod in pods:
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            ended = (container.get("state") or {}).get("terminated") or {}
-            if ended.get("message"):
-                return str(ended["message"]).strip()
-    return ""
-
-
-def _last_lines(pods: tuple[Manifest, ...], kube: Kube) -> str:
-    for pod in pods:
-        text = kube.logs(pod["metadata"]["namespace"], pod["metadata"]["name"], 5).strip()
-        if text:
-            return text
-    return ""
-
-
-def _result(text: str) -> BuildResult | None:
-    try:
-        raw = json.loads(text)
-        return BuildResult(raw["image"], raw["version"], raw["modelDigest"], raw.get("lockDigest", ""))
-    except (ValueError, KeyError, TypeError):
-        return None
+def _unreadable(what: str, error: ValidationError) -> ObjectUnreadable:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return ObjectUnreadable(
+        f"{what} cannot be read: {where}: {first['msg']}. It was written by a newer release, or by somebody else; nothing is touched."
+    )

@@ -98,7 +98,8 @@ def render_build(revision: ModelRevision, deployment: str, uid: str, settings: B
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "backoffLimit": 1,
+            # Whether another try makes sense is the plan's to say: it knows why the build failed.
+            "backoffLimit": 0,
             "activeDeadlineSeconds": _DEADLINE_S,
             "ttlSecondsAfterFinished": _KEEP_S,
             "template": {

@@ -104,6 +104,8 @@ def _required(flink: FlinkSpec, place: RunPlace) -> dict[str, str]:
         # The job's id follows from it: left out, all runs would have one id, and each other's results.
         "high-availability.cluster-id": place.run,
         "high-availability.storageDir": f"{folder}/ha",
+        # What ended for good stays ended: main() of a JobManager that is started again must not begin anew at its savepoint.
+        "job-result-store.delete-on-commit": "false",
         "execution.checkpointing.dir": f"{folder}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{folder}/savepoints",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",

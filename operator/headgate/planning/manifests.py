@@ -8,6 +8,7 @@ every object belongs to the owner that is given, so that nothing is left when th
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,28 @@ class PodSettings:
     tolerations: tuple[dict[str, Any], ...] = ()
     node_selector: tuple[tuple[str, str], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_text(cls, text: str) -> PodSettings:
+        """Read the JSON object that the chart makes of ``runs``."""
+        raw = json.loads(text or "{}")
+        return cls(
+            pull_secrets=tuple(raw.get("pullSecrets") or ()),
+            priority_class=raw.get("priorityClassName") or "",
+            tolerations=tuple(raw.get("tolerations") or ()),
+            node_selector=tuple(sorted((raw.get("nodeSelector") or {}).items())),
+            environment=tuple(sorted((raw.get("environment") or {}).items())),
+        )
+
+    def over(self, own: PodSettings) -> PodSettings:
+        """These with a run's own ones, which come first."""
+        return PodSettings(
+            pull_secrets=tuple(dict.fromkeys((*own.pull_secrets, *self.pull_secrets))),
+            priority_class=own.priority_class or self.priority_class,
+            tolerations=(*own.tolerations, *self.tolerations),
+            node_selector=own.node_selector or self.node_selector,
+            environment=(*own.environment, *self.environment),
+        )
 
 
 @dataclass(frozen=True, slots=True)

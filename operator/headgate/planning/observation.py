@@ -187,6 +187,8 @@ class Observation:
     builds: tuple[ObservedBuild, ...] = ()
     runs: tuple[ObservedRun, ...] = ()
     free_builders: int = 1
+    resource_version: str = ""
+    """Of the object: what is written on the strength of this observation is refused once somebody else has written."""
 
     def revision(self, name: str) -> ModelRevision | None:
         """The revision of that name."""
