@@ -1,4 +1,4 @@
-"""The start order: contract, verify, load, smoke, plan, ready, wait, execute.
+"""The start order: contract, verify, load, smoke, plan, goldens, ready, wait, execute.
 
 The same on a laptop and in a cluster; only the place and who says *go* differ. A version that is bad fails in here, before it
 meets a record, and the failure names its stage.
@@ -13,11 +13,12 @@ from pathlib import Path
 from pyflink.common import Configuration, JobClient
 from pyflink.datastream import StreamExecutionEnvironment
 
-from headgate_runtime.bridge import JAVA_ERRORS, cause_of
+from headgate_runtime.bridge import JAVA_ERRORS, cause_of, columns_of
 from headgate_runtime.contract import Job, read_job
 from headgate_runtime.environment import create_environment
 from headgate_runtime.errors import PlanRefused, Stage
 from headgate_runtime.events import Events
+from headgate_runtime.goldens import check_goldens
 from headgate_runtime.model import Model, has_free_shapes, load_model, smoke, verify_files
 from headgate_runtime.operators import Operator, operators_of
 from headgate_runtime.planner import Planned, plan_pipeline
@@ -58,6 +59,11 @@ def prepare(
             operators = operators_of(env)
         except JAVA_ERRORS as error:
             raise PlanRefused(f"Flink cannot plan the pipeline: {cause_of(error)}") from error
+    if job.model.goldens is not None:
+        # After the plan, since only the plan says which columns feed the model and how.
+        with events.stage(Stage.GOLDENS, f"version {job.model.version}"):
+            (_, source), *_rest = planned.parts
+            check_goldens(planned.step, model, columns_of(source), job.pipeline.key)
     with events.stage(Stage.READY, f"{len(operators)} operators"):
         return Ready(job, env, planned, operators, explanation)
 

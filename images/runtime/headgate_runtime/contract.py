@@ -38,6 +38,15 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Goldens:
+    """A file of JSON lines, rows with the answers that they must give, by its digest; ``tolerance`` is absolute."""
+
+    path: Path
+    digest: str
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelJob:
     """One model of the job, with its feeding and reading rules."""
 
@@ -54,6 +63,7 @@ class ModelJob:
     state: tuple[StateTensor, ...]
     execution: Execution
     histogram: str | None
+    goldens: Goldens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +179,11 @@ def _model(raw: Fields, folder: Path) -> ModelJob:
             max_delay_ms=execution.whole("maxDelayMs"),
         ),
         histogram=raw.text("histogram") if raw.raw.get("histogram") is not None else None,
+        # A job from before there were goldens has no such field.
+        goldens=_goldens(raw.fields("goldens"), folder) if raw.raw.get("goldens") is not None else None,
     )
+
+
+def _goldens(raw: Fields, folder: Path) -> Goldens:
+    path = _inside(folder, raw.text("path"), f"{raw.where}path")
+    return Goldens(path, raw.text("digest"), raw.number("tolerance", least=0))

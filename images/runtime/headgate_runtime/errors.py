@@ -3,6 +3,7 @@
 RuntimeFailure           base: ``stage``, ``reason``, a sentence
 ├── ContractRefused      job.json is not one that this runtime understands
 ├── ModelUnusable        digest, load or smoke batch failed
+├── GoldensFailed        a row with a known answer got another one
 ├── MappingRefused       columns do not fit the model's inputs, or expressions its outputs
 ├── PlanRefused          Flink refused a statement
 └── JobFailed            the job started and then failed
@@ -21,6 +22,7 @@ class Stage(StrEnum):
     LOAD = "load"
     SMOKE = "smoke"
     PLAN = "plan"
+    GOLDENS = "goldens"
     READY = "ready"
     WAIT = "wait"
     EXECUTE = "execute"
@@ -52,6 +54,13 @@ class ModelUnusable(RuntimeFailure):
     def __init__(self, message: str, *, stage: Stage = Stage.LOAD) -> None:
         super().__init__(message)
         self.stage = stage
+
+
+class GoldensFailed(RuntimeFailure):
+    """Rows with known answers got other ones, or the file that holds them cannot be used."""
+
+    stage = Stage.GOLDENS
+    reason = "GoldensFailed"
 
 
 class MappingRefused(RuntimeFailure):

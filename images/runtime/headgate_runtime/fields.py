@@ -5,6 +5,7 @@ Used by :mod:`headgate_runtime.contract` alone; knows nothing of what the fields
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -44,11 +45,11 @@ class Fields:
             raise self._wrong(name, "a list of texts", value)
         return tuple(value)
 
-    def number(self, name: str) -> float:
-        """A finite or infinite number."""
+    def number(self, name: str, *, least: float = -math.inf) -> float:
+        """A finite or infinite number that is at least ``least``."""
         value = self._get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self._wrong(name, "a number", value)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= least:
+            raise self._wrong(name, "a number" if least == -math.inf else f"a number from {least:g}", value)
         return float(value)
 
     def whole(self, name: str, *, least: int = 0) -> int:

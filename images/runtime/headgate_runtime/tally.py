@@ -29,9 +29,9 @@ HISTOGRAM_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Tally:
-    """Counts of one task. ``group`` is Flink's metric group (None in tests)."""
+    """Counts of one task. ``group``: Flink's metric group, or None. ``kept``: whether the caller of a local run reads them."""
 
-    def __init__(self, group: Any | None, version: str, *, histogram: bool = False) -> None:
+    def __init__(self, group: Any | None, version: str, *, histogram: bool = False, kept: bool = True) -> None:
         self.scored = 0
         self.dead: Counter[str] = Counter()
         self.sample: list[dict[str, Any]] = []
@@ -40,7 +40,7 @@ class Tally:
         self._histogram = histogram
         self._batch = self._distribution("batchRows")
         self._micros = self._distribution("inferenceMicros")
-        folder = os.environ.get(FOLDER_VARIABLE)
+        folder = os.environ.get(FOLDER_VARIABLE) if kept else None
         self._path = Path(folder, f"tally-{os.getpid()}-{next(_NUMBERS)}.json") if folder else None
         self._written = 0.0
         self._count("scored", 0)

@@ -66,9 +66,10 @@ class GoldensSpec(ApiModel):
     """Rows with the answers that they must give; a gate that runs before any live record."""
 
     uri: str = Field(min_length=1, max_length=2048, examples=["s3://models/churn/goldens.jsonl"])
-    """A JSON-lines file: one object a row, features and expected outputs by column name."""
+    """A JSON-lines file: one object a row, features by the names of ``pipeline.input``'s columns and expected answers by the
+    names of ``outputs``; same schemes as the model's ``uri``. Rows of a model with state that share their key are a sequence."""
     tolerance: float = Field(default=1e-5, ge=0)
-    """The largest absolute difference allowed."""
+    """The largest absolute difference allowed between numbers; everything else must be equal."""
 
 
 class FollowSpec(ApiModel):
@@ -120,8 +121,8 @@ class ModelSpec(ApiModel):
     """A text file with one class label a line, used by ``label`` and ``topk``; same schemes as ``uri``."""
     nan: NanPolicy = NanPolicy.ALLOW
     """Whether a NaN in a feature is scored or leaves as a dead letter."""
-    goldens: Annotated[GoldensSpec | None, Change.IGNORE] = None
-    """Rows with known answers, checked before a version meets live records."""
+    goldens: GoldensSpec | None = None
+    """Rows with known answers, checked in the built image before a version meets live records."""
     state: tuple[StateSpec, ...] = Field(default=(), max_length=16)
     """Recurrent tensors, kept per key."""
     execution: ExecutionSpec = ExecutionSpec()

@@ -18,13 +18,14 @@ from headgate.imagebuild.layers import BytesContent, Content, FileContent
 from headgate.imagebuild.plan import JOB, RUNTIME, Compression, PlannedFile, PlannedLayer
 from headgate.imagebuild.records import ModelRecord, public_uri
 from headgate.imagebuild.request import LayerInput
-from headgate.local.jobfolder import find_module, read_labels, read_local_model
+from headgate.local.jobfolder import digest_of, find_module, read_goldens, read_labels, read_local_model
 from headgate.local.places import find_runtime_source
 from headgate.models.reader import read_model
 from headgate.models.remote import FetchOptions, fetch_file, fetch_model
-from headgate.planning.job import MODEL_FOLDER, MODULE_FOLDER, ResolvedModel, render_job
+from headgate.planning.job import GOLDENS_FILE, MODEL_FOLDER, MODULE_FOLDER, ResolvedModel, render_job
 
 _LABELS_LIMIT = 16 * 1024 * 1024
+_GOLDENS_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,21 @@ def assemble_job(
     files, resolved, etag, repository = _model(deployment, base, work, options)
     labels = _labels(deployment, base, work, options)
     module = find_module(deployment, base)
-    job = render_job(deployment, resolved, labels, module=module.name if module else "", revision=revision)
+    goldens = _goldens(deployment, base, work, options)
+    job = render_job(
+        deployment,
+        resolved,
+        labels,
+        module=module.name if module else "",
+        goldens=digest_of(goldens) if goldens is not None else "",
+        revision=revision,
+    )
     text = (json.dumps(job, indent=2, ensure_ascii=False) + "\n").encode()
     own: dict[str, Content] = {f"{JOB}/job.json": BytesContent(text)}
     if module:
         own[f"{JOB}/{MODULE_FOLDER}/{module.name}"] = BytesContent(module.read_bytes())
+    if goldens is not None:
+        own[f"{JOB}/{GOLDENS_FILE}"] = BytesContent(goldens)
     version = str(job["models"][0]["version"])
     model_layer = _layer("model 0", Compression.NONE, files)
     record = ModelRecord(
@@ -115,6 +126,13 @@ def _labels(deployment: ModelDeployment, base: Path, work: Path, options: FetchO
         return read_labels(deployment, base)
     saved = fetch_file(uri, work / "labels", options, limit=_LABELS_LIMIT)
     return tuple(saved.path.read_text(encoding="utf-8").splitlines())
+
+
+def _goldens(deployment: ModelDeployment, base: Path, work: Path, options: FetchOptions) -> bytes | None:
+    spec = deployment.spec.model.goldens
+    if spec is None or (scheme_of(spec.uri) in ("", "file") and options.allow_files):
+        return read_goldens(deployment, base)
+    return fetch_file(spec.uri, work / "goldens", options, limit=_GOLDENS_LIMIT).path.read_bytes()
 
 
 def _runtime_layer(compression: Compression) -> LayerInput:

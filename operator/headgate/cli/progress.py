@@ -23,6 +23,7 @@ _STAGES = {
     "load": "loading the model",
     "smoke": "scoring a first batch",
     "plan": "planning",
+    "goldens": "checking rows with known answers",
     "ready": "ready",
     "wait": "waiting",
     "execute": "running",

@@ -8,6 +8,7 @@ changed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from headgate.models.check import check_deployment
 from headgate.models.local import resolve_local
 from headgate.models.reader import read_model
 from headgate.models.signature import ModelInfo
-from headgate.planning.job import MODEL_FOLDER, MODULE_FOLDER, ResolvedModel, render_job
+from headgate.planning.job import GOLDENS_FILE, MODEL_FOLDER, MODULE_FOLDER, ResolvedModel, render_job
 
 
 class DigestMismatch(ModelRefused):
@@ -89,6 +90,23 @@ def read_labels(deployment: ModelDeployment, base: Path) -> tuple[str, ...]:
         raise FileMissing(f"spec.model.labels: {path} cannot be read as UTF-8 text: {error}.") from error
 
 
+def read_goldens(deployment: ModelDeployment, base: Path) -> bytes | None:
+    """The file of ``spec.model.goldens``; None where the resource names none. Raises ``FileMissing``."""
+    spec = deployment.spec.model.goldens
+    if spec is None:
+        return None
+    path = resolve_local(spec.uri, base)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileMissing(f"spec.model.goldens.uri: {path} cannot be read: {error.strerror}.") from error
+
+
+def digest_of(data: bytes) -> str:
+    """``sha256:<hex>`` of bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 def write_job_folder(deployment: ModelDeployment, base: Path, folder: Path) -> JobFolder:
     """Fill ``folder`` (made if need be; what it holds of an earlier job is replaced) for ``deployment``.
 
@@ -105,15 +123,25 @@ def write_job_folder(deployment: ModelDeployment, base: Path, folder: Path) -> J
         file_name=model.info.files[0].name,
         files=tuple((file.name, f"sha256:{file.sha256}") for file in model.info.files),
     )
-    job = render_job(deployment, resolved, labels, module=module.name if module else "")
+    goldens = read_goldens(deployment, base)
+    job = render_job(
+        deployment,
+        resolved,
+        labels,
+        module=module.name if module else "",
+        goldens=digest_of(goldens) if goldens is not None else "",
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL_FOLDER, MODULE_FOLDER):
+    for name in (MODEL_FOLDER, MODULE_FOLDER, Path(GOLDENS_FILE).parent):
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in model.info.files:
         _link(model.path.parent / file.name, folder / MODEL_FOLDER / file.name)
     if module is not None:
         (folder / MODULE_FOLDER).mkdir(parents=True)
         shutil.copyfile(module, folder / MODULE_FOLDER / module.name)
+    if goldens is not None:
+        (folder / GOLDENS_FILE).parent.mkdir(parents=True)
+        (folder / GOLDENS_FILE).write_bytes(goldens)
     (folder / "job.json").write_text(json.dumps(job, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return JobFolder(folder, str(job["revision"]), str(job["models"][0]["version"]), model.info.digest)
 

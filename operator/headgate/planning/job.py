@@ -18,6 +18,7 @@ from headgate.api.resources import ModelDeployment
 JOB_VERSION = 1
 MODEL_FOLDER = "models/0"
 MODULE_FOLDER = "python"
+GOLDENS_FILE = "goldens/0.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,17 @@ class ResolvedModel:
 
 
 def render_job(
-    deployment: ModelDeployment, model: ResolvedModel, labels: tuple[str, ...], *, module: str = "", revision: str = ""
+    deployment: ModelDeployment,
+    model: ResolvedModel,
+    labels: tuple[str, ...],
+    *,
+    module: str = "",
+    goldens: str = "",
+    revision: str = "",
 ) -> dict[str, Any]:
     """The contract for ``deployment`` with ``model`` in slot 0; ``module``: the user module's file name in ``python/``.
 
+    ``goldens``: the digest (``sha256:<hex>``) of the file at :data:`GOLDENS_FILE`, where the resource names one.
     ``revision``: the name to stamp, where somebody else has given the revision one; else it follows from the content.
     """
     spec = deployment.spec
@@ -44,7 +52,7 @@ def render_job(
         "version": JOB_VERSION,
         "name": deployment.metadata.name,
         "namespace": deployment.metadata.namespace,
-        "models": [_model(spec.model, model, labels)],
+        "models": [_model(spec.model, model, labels, goldens)],
         "pipeline": {
             "tables": spec.pipeline.tables,
             "input": spec.pipeline.input,
@@ -84,7 +92,7 @@ def model_version(spec: ModelSpec, digest: str) -> str:
     return spec.version or digest.removeprefix("sha256:")[:12]
 
 
-def _model(spec: ModelSpec, model: ResolvedModel, labels: tuple[str, ...]) -> dict[str, Any]:
+def _model(spec: ModelSpec, model: ResolvedModel, labels: tuple[str, ...], goldens: str) -> dict[str, Any]:
     execution = spec.execution
     return {
         "slot": 0,
@@ -105,4 +113,7 @@ def _model(spec: ModelSpec, model: ResolvedModel, labels: tuple[str, ...]) -> di
             "maxDelayMs": parse_duration(execution.max_delay),
         },
         "histogram": spec.histogram,
+        "goldens": {"path": GOLDENS_FILE, "digest": goldens, "tolerance": spec.goldens.tolerance}
+        if spec.goldens is not None and goldens
+        else None,
     }

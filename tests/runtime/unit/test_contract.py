@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headgate_runtime.contract import Execution, Job, ModelJob, Pipeline, StateTensor, read_job
+from headgate_runtime.contract import Execution, Goldens, Job, ModelJob, Pipeline, StateTensor, read_job
 from headgate_runtime.errors import ContractRefused, Stage
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -45,6 +45,7 @@ def test_the_full_golden_contract_is_read_field_by_field() -> None:
                 state=(StateTensor("h", "hn", (2, 1, 4), 0.5), StateTensor("c", "cn", (2, 1, 4), 0.0)),
                 execution=Execution(("CPUExecutionProvider",), 2, 256, 20),
                 histogram="probability",
+                goldens=Goldens(CONTRACT / "goldens/0.jsonl", "sha256:" + "03" * 32, 0.001),
             ),
         ),
         pipeline=Pipeline(
@@ -67,6 +68,15 @@ def test_the_minimal_golden_contract_has_the_defaults() -> None:
     assert (job.model.version, job.model.histogram, job.model.nan_is_dead_letter) == ("ab" * 6, None, False)
     assert (job.pipeline.module, job.pipeline.fail_on_error, job.parallelism) == (None, False, 1)
     assert job.model.execution == Execution(("CPUExecutionProvider",), 1, 4096, 50)
+    assert job.model.goldens is None
+
+
+def test_a_contract_from_before_there_were_goldens_is_read(tmp_path: Path) -> None:
+    raw = json.loads((CONTRACT / "full.job.json").read_text(encoding="utf-8"))
+    del raw["models"][0]["goldens"]
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(raw))
+    assert read_job(path).model.goldens is None
 
 
 def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
@@ -113,6 +123,10 @@ def _drop(*path: Any) -> Callable[[dict[str, Any]], None]:
         pytest.param(_set("models", 0, "state", 0, "shape", [0]), "models[0].state[0].shape is [0]", id="an empty shape"),
         pytest.param(_set("models", 0, "nan", "Drop"), "models[0].nan is 'Drop', not one of Allow, DeadLetter", id="nan"),
         pytest.param(_set("models", 0, "histogram", 1), "models[0].histogram is 1, not a text", id="histogram"),
+        pytest.param(_set("models", 0, "goldens", "tolerance", -1), "goldens.tolerance is -1, not a number from 0", id="below 0"),
+        pytest.param(_set("models", 0, "goldens", "tolerance", float("nan")), "not a number from 0", id="a tolerance of NaN"),
+        pytest.param(_drop("models", 0, "goldens", "digest"), "models[0].goldens.digest is missing", id="goldens of no digest"),
+        pytest.param(_set("models", 0, "goldens", "path", "../g"), "'../g' leaves the job folder", id="goldens elsewhere"),
         pytest.param(_set("models", 0, "execution", "maxBatchRows", 0), "maxBatchRows is 0, not a whole", id="no rows"),
         pytest.param(_set("pipeline", "onError", "Stop"), "pipeline.onError is 'Stop', not one of", id="onError"),
         pytest.param(_set("pipeline", "onError", ["Fail"]), "pipeline.onError is ['Fail']", id="onError as a list"),

@@ -32,7 +32,7 @@ def spec(**changes: Any) -> ModelDeploymentSpec:
             {"model": {"uri": "model.onnx", "sizeLimit": "1Gi"}}, Change.IGNORE, id="a limit is no part of the image"
         ),
         pytest.param(
-            {"model": {"uri": "model.onnx", "goldens": {"uri": "g"}}}, Change.IGNORE, id="goldens are a gate's"
+            {"model": {"uri": "model.onnx", "goldens": {"uri": "g"}}}, Change.REBUILD, id="goldens are in the image"
         ),
         pytest.param({"flink": {"parallelism": 4}}, Change.SCALE, id="parallelism rescales"),
         pytest.param({"flink": {"config": {"a": "b"}}}, Change.UPGRADE, id="an option of Flink needs a new run"),

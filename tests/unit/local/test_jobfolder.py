@@ -85,6 +85,19 @@ def test_the_module_and_the_labels_are_taken_in(tmp_path: Path, deployment: Depl
     assert (made.path / "python/features.py").read_text() == "x = 1\n"
 
 
+def test_goldens_come_along_by_their_digest(tmp_path: Path, deployment: Deployment) -> None:
+    save(row_sum(), tmp_path / "model.onnx")
+    (tmp_path / "rows.jsonl").write_text('{"x": 1}\n')
+    goldens = {"uri": "rows.jsonl", "tolerance": 0.5}
+    made = write_job_folder(deployment(goldens=goldens), tmp_path, tmp_path / "job")
+    digest = "sha256:" + hashlib.sha256(b'{"x": 1}\n').hexdigest()
+    told = json.loads(made.job.read_text())["models"][0]["goldens"]
+    assert told == {"path": "goldens/0.jsonl", "digest": digest, "tolerance": 0.5}
+    assert (made.path / told["path"]).read_text() == '{"x": 1}\n'
+    write_job_folder(deployment(), tmp_path, tmp_path / "job")
+    assert not (made.path / told["path"]).exists()
+
+
 def test_the_right_pin_passes_with_and_without_its_prefix(tmp_path: Path, deployment: Deployment) -> None:
     digest = hashlib.sha256(save(row_sum(), tmp_path / "model.onnx").read_bytes()).hexdigest()
     for pin in (digest, f"sha256:{digest}"):
@@ -99,6 +112,7 @@ def test_the_right_pin_passes_with_and_without_its_prefix(tmp_path: Path, deploy
         ),
         pytest.param({"uri": "none.onnx"}, ModelRefused, "none.onnx does not exist.", id="no model"),
         pytest.param({"uri": "s3://b/m.onnx"}, ModelRefused, "The model is at 's3://b/m.onnx'", id="a model elsewhere"),
+        pytest.param({"goldens": {"uri": "no.jsonl"}}, FileMissing, "spec.model.goldens.uri: ", id="no goldens"),
         pytest.param({"labels": "no.txt"}, FileMissing, "spec.model.labels: ", id="no labels"),
         pytest.param(
             {"python": {"module": "no.py"}}, FileMissing, "spec.pipeline.python.module names no.py", id="no module"
