@@ -23,6 +23,7 @@ from headgate_runtime.model import Model, has_free_shapes, load_model, smoke, ve
 from headgate_runtime.operators import Operator, operators_of
 from headgate_runtime.planner import Planned, plan_pipeline
 from headgate_runtime.secrets import HIDDEN
+from headgate_runtime.signature import explain_missing, signature_of
 from headgate_runtime.tables import Place
 
 
@@ -52,7 +53,10 @@ def prepare(
     model = _usable_model(job, events)
     with events.stage(Stage.PLAN):
         env, t_env = create_environment(options_of(job))
-        planned = plan_pipeline(t_env, job, model, place, row_limit=row_limit)
+        try:
+            planned = plan_pipeline(t_env, job, model, place, row_limit=row_limit)
+        except PlanRefused as error:
+            raise PlanRefused(explain_missing(t_env, error.message)) from error
         try:
             explanation = HIDDEN.hide(planned.explain()) if explain else ""
             planned.statements.attach_as_datastream()
@@ -75,6 +79,7 @@ def _usable_model(job: Job, events: Events) -> Model:
             verify_files(model)
     with events.stage(Stage.LOAD, f"version {job.model.version}"):
         loaded = load_model(job.model)
+        events.emit("signature", **signature_of(loaded))
     with events.stage(Stage.SMOKE, f"version {job.model.version}"):
         # A model whose shapes the columns decide is smoke-tested with them, in the plan.
         if not has_free_shapes(loaded):

@@ -92,6 +92,8 @@ class ReportingEvents(Events):
         super().emit(event, **fields)
         if event == "stage":
             self.run.report({"stage": str(fields["stage"]), "stageStatus": str(fields["status"])})
+        elif event == "signature":
+            self.run.report({"signature": json.dumps(fields)})
         elif event == "error":
             self.run.report({"reason": str(fields["reason"]), "message": str(fields["message"])})
 
