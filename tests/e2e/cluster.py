@@ -81,15 +81,20 @@ def eventually(
 
 
 def tell_pods(namespace: str, selector: str, lines: int = 40) -> str:
-    """Pods, their latest events and the end of their logs: what a person would look at first."""
+    """Pods, their latest events, what their logs complain of and how they end: what a person would look at first."""
     told = [ask_kubectl("-n", namespace, "get", "pods", "-l", selector, "-o", "wide").stdout]
     told.append(ask_kubectl("-n", namespace, "get", "events", "--sort-by=.lastTimestamp").stdout[-3000:])
     for pod in listed(namespace, "pods", selector):
         name = pod["metadata"]["name"]
         for previous in ("--previous=true", "--previous=false"):
-            log = ask_kubectl("-n", namespace, "logs", name, f"--tail={lines}", previous).stdout
-            told += [f"--- {name} {previous}", log] if log else []
+            log = ask_kubectl("-n", namespace, "logs", name, "--tail=5000", previous).stdout.splitlines()
+            told += [f"--- {name} {previous}", *_complaints(log)[-2 * lines :], "...", *log[-lines:]] if log else []
     return "\n".join(told)
+
+
+def _complaints(log: Iterable[str]) -> list[str]:
+    """Lines that a main() wrote, warnings and worse with their traces; Flink's own frames are left out."""
+    return [line for line in log if " INFO " not in line and not line.lstrip().startswith(("at ", "..."))]
 
 
 def kill_container(pod: Manifest) -> None:
