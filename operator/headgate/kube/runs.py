@@ -19,7 +19,14 @@ from headgate.kube.objects import (
     pod_problem,
 )
 from headgate.planning.manifests import REVISION_LABEL
-from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun, ObservedSavepoint, RuntimeReport
+from headgate.planning.observation import (
+    FlinkState,
+    JobManagerState,
+    ObservedRun,
+    ObservedSavepoint,
+    RuntimeReport,
+    Signature,
+)
 
 OpenFlink = Callable[[str, str], FlinkRest]
 """Opens the REST API of a run by name and namespace."""
@@ -31,6 +38,7 @@ _STATES = {
     JobState.CANCELLING: FlinkState.ENDED, JobState.FINISHED: FlinkState.ENDED,
 }  # fmt: skip
 
+_SIDES = ("inputs", "outputs")
 _EARLY = 3
 """Checkpoints after which nobody asks any more since when every task runs."""
 
@@ -122,4 +130,13 @@ def _report(data: Mapping[str, str]) -> RuntimeReport:
         message=data.get("message", ""),
         operators=operators,
         bounded=data.get("bounded") == "true",
+        signature=_signature(data.get("signature", "")),
     )
+
+
+def _signature(text: str) -> Signature | None:
+    try:
+        raw = json.loads(text or "null")
+        return None if raw is None else Signature(*(tuple((str(n), str(t)) for n, t in raw[k].items()) for k in _SIDES))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

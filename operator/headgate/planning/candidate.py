@@ -12,7 +12,8 @@ from headgate.api.revision import ModelRevision, RevisionPhase
 from headgate.api.status import CandidateStatus
 from headgate.planning.actions import ApplyRun, CreateRevision, DeleteBuild, RemoveAnnotation, StartBuild
 from headgate.planning.draft import Draft
-from headgate.planning.observation import BuildState, JobManagerState, ObservedBuild, ObservedRun
+from headgate.planning.gates import FAILED_IN_THE_IMAGE, against_serving, check_gates
+from headgate.planning.observation import BuildState, JobManagerState, ObservedBuild, ObservedRun, Signature
 from headgate.planning.outcome import abandon, fail_candidate
 from headgate.planning.reasons import Reason
 from headgate.planning.revisions import has_failed, new_revision, template_of
@@ -60,7 +61,10 @@ def _may_be_tried(draft: Draft, revision: ModelRevision | None) -> bool:
         return True
     if draft.annotation(RETRY) and has_failed(revision):
         draft.act(DeleteBuild(revision.metadata.name), RemoveAnnotation(RETRY))
-        draft.mark(revision, RevisionPhase.PENDING, last_failure=None)
+        failed = revision.status.last_failure
+        # What spoke against the image lies in it: it is built again, from what lies at the addresses now.
+        anew = {"image": ""} if failed is not None and failed.stage in FAILED_IN_THE_IMAGE else {}
+        draft.mark(revision, RevisionPhase.PENDING, last_failure=None, gates=(), **anew)
         draft.set(last_failure=None)
         draft.tell(Reason.RETRIED, f"Revision {revision.metadata.name} is tried again, as the annotation asks.")
         draft.wait("another try")
@@ -150,8 +154,10 @@ def _prepare(draft: Draft, revision: ModelRevision) -> None:
         changes = {"version": said.version, "model_digest": said.model_digest, "image": said.image}
         candidate = candidate.model_copy(update={**changes, "run": draft.new_run(), "since": draft.now})
         draft.set(candidate=candidate)
-    draft.mark(revision, RevisionPhase.CANDIDATE)
     run = draft.seen.run(candidate.run)
+    serving = _serving_signature(draft)
+    gates = check_gates(revision, run.report, serving, draft.now) if run is not None else revision.status.gates
+    draft.mark(revision, RevisionPhase.CANDIDATE, gates=gates)
     if run is None or not run.intact or run.job_manager is JobManagerState.ABSENT:
         draft.act(ApplyRun(draft.run_spec(candidate.run, revision)))
     problem = _problem(draft, run, candidate)
@@ -165,12 +171,18 @@ def _prepare(draft: Draft, revision: ModelRevision) -> None:
         take_over(draft, revision, run, candidate)
 
 
+def _serving_signature(draft: Draft) -> Signature | None:
+    run = draft.seen.run(draft.status.run.name) if draft.status.run is not None else None
+    return run.report.signature if run is not None else None
+
+
 def _problem(draft: Draft, run: ObservedRun | None, candidate: CandidateStatus) -> tuple[str, str, str] | None:
     """Stage, reason and message of what speaks against the candidate; None where nothing does so far."""
     if run is not None:
         stage = run.report.stage or "start"
         if run.report.reason:
-            return stage, run.report.reason, run.report.message
+            differs = against_serving(run.report.signature, _serving_signature(draft)) if stage == "plan" else ""
+            return stage, run.report.reason, f"{run.report.message} {differs}".rstrip()
         if run.job_manager in {JobManagerState.FAILED, JobManagerState.ENDED} or run.job_manager_restarts >= CRASHES:
             detail = run.pod_problem or "its log says why."
             return stage, Reason.POD_FAILED, f"The JobManager of run {run.name} ends before it is ready: {detail}"

@@ -104,9 +104,13 @@ class Draft:
 
     def mark(self, revision: ModelRevision, phase: RevisionPhase, **changes: Any) -> None:
         """Say what became of a revision, where it is not said yet."""
-        status: ModelRevisionStatus = revision.status.model_copy(update={"phase": phase, **changes})
-        if status != revision.status:
-            self.act(UpdateRevision(revision.metadata.name, status))
+        name = revision.metadata.name
+        said = [a for a in self.actions if isinstance(a, UpdateRevision) and a.name == name]
+        before = said[-1].status if said else revision.status
+        status: ModelRevisionStatus = before.model_copy(update={"phase": phase, **changes})
+        if status != before:
+            self.actions = [action for action in self.actions if action not in said]
+            self.act(UpdateRevision(name, status))
 
     # ---- what was asked for -------------------------------------------------------------------------------------------
 

@@ -87,6 +87,14 @@ class ObservedSavepoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model takes and gives: pairs of a name and its type in words, such as ``float32 [?, 12]``."""
+
+    inputs: tuple[tuple[str, str], ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeReport:
     """What main() reported: the stage it is in, and why it failed where it did."""
 
@@ -98,6 +106,8 @@ class RuntimeReport:
     """Pairs of operator id and task name."""
     bounded: bool = False
     """Every source of the plan comes to an end; False where main() did not say."""
+    signature: Signature | None = None
+    """The model's, once it is loaded."""
 
     @property
     def ready(self) -> bool:

@@ -7,7 +7,7 @@ from headgate.planning.draft import Draft
 from headgate.planning.outcome import is_over
 from headgate.planning.revisions import has_failed
 
-_CHECKS = {"contract", "verify", "load", "smoke", "plan"}
+_CHECKS = {"contract", "verify", "load", "smoke", "plan", "goldens"}
 
 
 def target_failed(draft: Draft) -> bool:

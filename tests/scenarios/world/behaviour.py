@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = ("contract", "verify", "load", "smoke", "plan", "ready", "wait")
+from headgate.planning.observation import Signature
+
+STAGES = ("contract", "verify", "load", "smoke", "plan", "goldens", "ready", "wait")
+
+SIGNATURE = Signature((("x", "float32 [?, 1]"),), (("y", "float32 [?, 1]"),))
 
 OPERATORS = (("src", "Source: customers"), ("step", "headgate model step"), ("sink", "predictions: Writer"))
 """Operator ids and task names of the pipeline that every version has unless its story says otherwise."""
@@ -36,3 +40,4 @@ class Behaviour:
     checkpoints_fail: bool = False
     operators: tuple[tuple[str, str], ...] = OPERATORS
     bounded: bool = False
+    signature: Signature | None = SIGNATURE

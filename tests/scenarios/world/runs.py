@@ -306,6 +306,7 @@ class Run:
             message=f"{stage} failed" if self.reason else "",
             operators=self.behaviour.operators if self.stage >= STAGES.index("ready") else (),
             bounded=self.behaviour.bounded and self.stage >= STAGES.index("ready"),
+            signature=self.behaviour.signature if self.stage >= STAGES.index("smoke") else None,
         )
         ready = not self.behaviour.pod_problem and self.clock >= POD_START and self.deleted_at is None and self.intact
         flink = self.flink if up else FlinkState.UNKNOWN

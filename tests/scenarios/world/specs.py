@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.api.load import load_modeldeployments
+from headgate.api.model import GoldensSpec
 from headgate.api.resources import ModelDeploymentSpec
 
 _RESOURCE = """
@@ -28,8 +29,9 @@ spec:
 
 
 def version(label: str, **changes: Any) -> ModelDeploymentSpec:
-    """The spec of a version. ``changes``: fields of the spec, ``rollout`` and ``parallelism`` by their parts."""
-    model = _BASE.spec.model.model_copy(update={"version": label})
+    """The spec of a version. ``changes``: fields of it, ``rollout`` and ``parallelism`` by their parts, ``goldens`` by its address."""
+    goldens = GoldensSpec(uri=uri) if (uri := changes.pop("goldens", "")) else None
+    model = _BASE.spec.model.model_copy(update={"version": label, "goldens": goldens})
     flink = _BASE.spec.flink.model_copy(update={"parallelism": changes.pop("parallelism", 1)})
     rollout = _BASE.spec.rollout.model_copy(update=changes.pop("rollout", {}))
     return _BASE.spec.model_copy(update={"model": model, "flink": flink, "rollout": rollout, **changes})
