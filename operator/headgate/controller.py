@@ -60,12 +60,13 @@ log = logging.getLogger("headgate")
 
 BACK_OFF = timedelta(seconds=5)
 AT_ONCE = timedelta(milliseconds=200)
+AFTER_ACTING = timedelta(milliseconds=500)
 NO_POD_SETTINGS = PodSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a round came to: when to look again (None: the object is gone), and what was in the way."""
+    """What a round came to: when to look again (None: the object is gone, or let go), and what was in the way."""
 
     requeue: timedelta | None
     problem: ClusterError | None = None
@@ -92,7 +93,7 @@ class Controller:
         """One round for one object. Expected failures come back as the outcome's problem."""
         try:
             seen = self.observer.observe(namespace, name, self.now())
-            if seen is None:
+            if seen is None or (seen.deleting is not None and FINALIZER not in seen.finalizers):
                 return Outcome(None)
             decided = plan(seen)
             self._write_status(seen, decided.status)
@@ -106,7 +107,9 @@ class Controller:
                 return Outcome(AT_ONCE, error)
             waits = error.disposition is not Disposition.TRANSIENT
             return Outcome(BACK_OFF * (6 if waits else 1), error)
-        return Outcome(decided.requeue, plan=decided)
+        # What was done shows at the next look; not all of it comes with an event.
+        soon = decided.requeue is not None and bool(decided.actions)
+        return Outcome(min(decided.requeue or AT_ONCE, AFTER_ACTING) if soon else decided.requeue, plan=decided)
 
     def _write_status(self, seen: Observation, status: ModelDeploymentStatus) -> None:
         patch = changes(dump_status(seen.status), dump_status(status))
