@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.cluster import run_lab
+from e2e.release import RELEASE_NAMESPACE, install, uninstall
 from e2e.stopwatch import STOPWATCH
 from lab.cluster.layout import TENANTS
 from lab.cluster.status import report
@@ -38,6 +39,23 @@ def runtime_image(lab: None) -> str:
 def tenant(lab: None) -> str:
     """A namespace that takes restricted pods only."""
     return TENANTS[0]
+
+
+@pytest.fixture(scope="session")
+def operator(lab: None, runtime_image: str) -> Iterator[str]:
+    """The operator, installed by its chart; gives the release's namespace.
+
+    ``HEADGATE_E2E_OPERATOR=running``: one that runs already is used and left alone.
+    """
+    if os.environ.get("HEADGATE_E2E_OPERATOR") == "running":
+        yield ""
+        return
+    with STOPWATCH.step("operator's image built, or found, and pushed"):
+        image = run_lab("image", "operator").split()[-1]
+    with STOPWATCH.step("helm install"):
+        install(image, runtime_image)
+    yield RELEASE_NAMESPACE
+    uninstall()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -74,6 +74,8 @@ class Scored:
 
     def __init__(self, topic: str) -> None:
         self.records: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        """When each was written, in seconds since the epoch."""
         self._consumer = Consumer({
             "bootstrap.servers": KAFKA, "group.id": f"reader-of-{topic}", "auto.offset.reset": "earliest",
             "isolation.level": "read_committed", "enable.auto.commit": False,
@@ -94,6 +96,7 @@ class Scored:
                 raise KafkaException(error)
             if error is None:
                 self.records.append(json.loads(message.value() or b"null"))
+                self.times.append(message.timestamp()[1] / 1000)
         return len(self.records)
 
     def of(self, version: str) -> list[dict[str, Any]]:

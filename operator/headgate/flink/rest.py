@@ -72,6 +72,8 @@ class Checkpoints:
     failed: int
     newest: str
     restored: str = ""
+    failures: tuple[tuple[datetime, str], ...] = ()
+    """When the latest failed ones were asked for, and in a sentence why they failed; newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,12 @@ class FlinkRest:
         newest, restored = (
             str((latest.get(kind) or {}).get("external_path") or "") for kind in ("completed", "restored")
         )
-        return Checkpoints(int(counts["completed"]), int(counts["failed"]), newest, restored)
+        failures = tuple(
+            (_moment(int(one["trigger_timestamp"])), sentence_of(str(one.get("failure_message") or "")))
+            for one in answer.get("history") or []
+            if one["status"] == "FAILED"
+        )
+        return Checkpoints(int(counts["completed"]), int(counts["failed"]), newest, restored, failures)
 
     def failure(self, job_id: str) -> str:
         """The newest exception of the job as one sentence; empty where there is none."""
@@ -194,7 +201,7 @@ class FlinkRest:
                 if task["status"] != "RUNNING":
                     return None
                 since.append(int(answer["now"]) - int(task["status-duration"]["RUNNING"]))
-        return datetime.fromtimestamp(max(since) / 1000, UTC) if since else None
+        return _moment(max(since)) if since else None
 
     def wanted_parallelism(self, job_id: str) -> int:
         """What the adaptive scheduler was last told to reach; 0 where there is none."""
@@ -228,6 +235,10 @@ class FlinkRest:
             message = f"Flink refused {method} {path} ({answer.status_code}): {_errors(answer)}"
             raise FlinkRefused(message, status=answer.status_code)
         return answer.json() if answer.content else {}
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _errors(answer: httpx.Response) -> str:

@@ -88,17 +88,21 @@ def _with_flink(run: ObservedRun, flink: FlinkRest, trigger: str) -> ObservedRun
     checkpoints = flink.checkpoints(job.id)
     runs = job.state in {JobState.RUNNING, JobState.RESTARTING}
     vertices = flink.vertices(job.id)
+    early = job.scores and checkpoints.completed <= _EARLY
+    since = flink.running_since(job.id, vertices) if early else None
+    # Those that Flink asked for before every task ran failed for that alone.
+    failures = [why for when, why in checkpoints.failures if since is not None and when >= since]
     # A snapshot of its own that it was restored from was completed by it, before its JobManager came to an end.
     own = f"/{run.name}/checkpoints/" in checkpoints.restored
     return replace(
         run,
         flink=_state(job),
         job_id=job.id,
-        running_since=flink.running_since(job.id, vertices) if job.scores and checkpoints.completed <= _EARLY else None,
+        running_since=since,
         restarts=flink.restarts(job.id) if runs else 0,
-        failure=flink.failure(job.id),
+        failure=flink.failure(job.id) or next(iter(failures), ""),
         checkpoints=checkpoints.completed + int(own),
-        failed_checkpoints=checkpoints.failed,
+        failed_checkpoints=len(failures),
         newest_checkpoint=checkpoints.newest or (checkpoints.restored if own else ""),
         parallelism=max((v.parallelism for v in vertices), default=0),
         wanted_parallelism=flink.wanted_parallelism(job.id) if job.state is JobState.RUNNING else 0,
