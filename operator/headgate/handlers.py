@@ -15,12 +15,14 @@ from typing import Any
 
 import kopf
 
+from headgate import logs
 from headgate.api.resources import GROUP, VERSION
 from headgate.controller import Controller
 from headgate.flink.rest import FlinkRest
 from headgate.kube.client import Kube, load_api
 from headgate.kube.observe import Observer
 from headgate.kube.watch import ChildWatch
+from headgate.metrics import Metrics, serve
 from headgate.planning.buildjob import BuildSettings
 from headgate.planning.manifests import PodSettings, rest_url
 from headgate.rounds import Rounds
@@ -29,9 +31,11 @@ _PLURAL = "modeldeployments"
 _ROUNDS_AT_ONCE = 12
 
 
-def make_controller() -> Controller:
+def make_controller(metrics: Metrics) -> Controller:
     """The controller of this process, from its environment."""
-    kube = Kube(load_api(os.environ.get("KUBECONFIG")))
+    api = load_api(os.environ.get("KUBECONFIG"))
+    metrics.count_requests(api)
+    kube = Kube(api)
     namespaces = tuple(os.environ.get("HEADGATE_NAMESPACES", "").split())
 
     def open_flink(run: str, namespace: str) -> FlinkRest:
@@ -61,15 +65,22 @@ async def configure(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> Non
     settings.posting.enabled = False
     loop = asyncio.get_running_loop()
     # A round is mostly waiting for answers: more of them at once than a machine has cores.
-    loop.set_default_executor(ThreadPoolExecutor(_ROUNDS_AT_ONCE, thread_name_prefix="round"))
-    controller = await asyncio.to_thread(make_controller)
-    memo.rounds = Rounds(controller.reconcile)
+    threads = ThreadPoolExecutor(_ROUNDS_AT_ONCE, thread_name_prefix="round")
+    loop.set_default_executor(threads)
+    logs.install("headgate")
+    metrics = Metrics()
+    metrics.queue(threads._work_queue.qsize)
+    controller = await asyncio.to_thread(make_controller, metrics)
+    memo.rounds = Rounds(metrics.measured(controller.reconcile))
 
     def wake(namespace: str, name: str) -> None:
         loop.call_soon_threadsafe(memo.rounds.wake, (namespace, name))
 
     memo.watch = ChildWatch(controller.kube, wake, controller.observer.namespaces)
     memo.watch.start()
+    if address := os.environ.get("HEADGATE_METRICS", ""):
+        memo.server = serve(metrics, address)
+    metrics.ready = True
 
 
 @kopf.on.cleanup()
@@ -77,6 +88,8 @@ async def end(memo: Any, **_: Any) -> None:
     """The operator ends: nobody is woken any more, and what is under way is finished."""
     memo.watch.stop()
     await memo.rounds.end()
+    if "server" in memo:
+        await asyncio.to_thread(memo.server.shutdown)
 
 
 @kopf.on.event(GROUP, VERSION, _PLURAL)
