@@ -119,7 +119,8 @@ class Controller:
             self.kube.merge(API_VERSION, KIND, seen.namespace, seen.name, told, status=True)
 
     def _act(self, seen: Observation, action: Action) -> None:
-        log.info("%s/%s: %s", seen.namespace, seen.name, type(action).__name__)
+        level = logging.DEBUG if isinstance(action, DeleteRun) and _goes(seen, action.run) else logging.INFO
+        log.log(level, "%s/%s: %s", seen.namespace, seen.name, type(action).__name__)
         match action:
             case AddFinalizer():
                 self._finalizers(seen, add=True)
@@ -219,6 +220,12 @@ class Controller:
                 },
             }
         )  # fmt: skip
+
+
+def _goes(seen: Observation, run_name: str) -> bool:
+    """Whether a run was asked to go before: it is asked again and again until it is gone."""
+    run = seen.run(run_name)
+    return run is not None and run.job_manager is JobManagerState.ABSENT
 
 
 def _revision_manifest(seen: Observation, revision: ModelRevision) -> Manifest:
