@@ -236,10 +236,13 @@ def _scalar_argument(tensor: TensorSpec, column: Column, reference: str, name: s
         raise MappingRefused(
             f"input {tensor.name!r} wants {describe(tensor)}, column {name!r} is {column.sql}. CAST it in spec.pipeline.input."
         )
-    sql = f"CAST({reference} AS {feed.sql_type})"
     # A field is null where its row is.
     nullable = column.nullable or name != column.name
-    if nullable:
+    sql = f"CAST({reference} AS {feed.sql_type})"
+    if column.root == feed.sql_type and tensor.dtype.kind == "f":
+        # Arrow makes NaN of a null float, and the marker says which NaN was one: nothing is computed per row.
+        sql = reference
+    elif nullable:
         sql = f"COALESCE({sql}, CAST({feed.zero} AS {feed.sql_type}))"
     return Argument(sql, name, check_range=feed.check_range, null=f"{reference} IS NULL" if nullable else "")
 

@@ -17,10 +17,10 @@ class Operator:
 
 
 def operators_of(env: StreamExecutionEnvironment) -> tuple[Operator, ...]:
-    """The operators of what is attached to ``env``, each task's in the order of its records; nothing is consumed or run."""
+    """The operators of what is attached to ``env``, in the order of the records; nothing is consumed or run."""
     graph = env._j_stream_execution_environment.getStreamGraph(False).getJobGraph()
     found = []
-    for vertex in graph.getVerticesAsArray():
+    for vertex in graph.getVerticesSortedTopologicallyFromSources():
         # Flink lists a chain from its end.
         for pair in reversed(list(vertex.getOperatorIDs())):
             user = pair.getUserDefinedOperatorID()

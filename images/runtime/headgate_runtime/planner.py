@@ -19,6 +19,7 @@ from pyflink.table.udf import udf
 
 from headgate_runtime.answers import Answer, plan_answers
 from headgate_runtime.bridge import JAVA_ERRORS, barrier, cause_of, columns_of
+from headgate_runtime.channel import plan_channel
 from headgate_runtime.columns import Column, literal, nearest, quote
 from headgate_runtime.contract import Job, ModelJob
 from headgate_runtime.errors import MappingRefused, PlanRefused
@@ -26,6 +27,7 @@ from headgate_runtime.functions import register_module
 from headgate_runtime.mapping import plan_mapping
 from headgate_runtime.model import Model, smoke
 from headgate_runtime.parsing import Parser
+from headgate_runtime.pruning import columns_to_pass
 from headgate_runtime.stateful import stateful_step
 from headgate_runtime.statements import split_statements
 from headgate_runtime.step import ERROR, PAST_LIMIT, ModelStep, StepPlan
@@ -68,16 +70,20 @@ def plan_pipeline(
     _check_key(job, columns)
     plan = plan_step(job, model, columns, row_limit=row_limit)
     parts = [("spec.pipeline.input", source)]
+    passed = columns_to_pass(job.pipeline.output, columns, job.pipeline.key)
     if model.job.state:
         source = barrier(t_env, source, name="spec.pipeline.input")
-        step = stateful_step(t_env, source, columns, plan, job.pipeline.key)
+        step = stateful_step(t_env, source, passed, plan, job.pipeline.key)
     else:
-        source = barrier(t_env, source, name="spec.pipeline.input")
-        scored = _scored_rows(t_env, source, columns, plan)
+        for option, value in plan_channel(plan.mapping, model.job.execution).options().items():
+            t_env.get_config().set(option, value)
+        # The source reads on while the step writes batches and hands answers over.
+        source = barrier(t_env, source, name="spec.pipeline.input", thread=True)
+        scored = _scored_rows(t_env, source, passed, plan)
         parts.append(("the model step", scored))
         step = barrier(t_env, scored, name="the model step")
     t_env.create_temporary_view(STEP, step)
-    _create_views(t_env, job, columns, plan.answers, parsed)
+    _create_views(t_env, job, passed, plan.answers, parsed)
     return Planned(_inserts(t_env, job.pipeline.output), plan, tuple(parts))
 
 

@@ -6,6 +6,7 @@ and shape, so that a version with another architecture is refused by name rather
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -226,4 +227,4 @@ def _single(value: Any, nested: bool) -> Any:
         column = np.empty(1, dtype=object)
         column[0] = value
         return column
-    return np.array([value])
+    return np.array([math.nan if value is None else value])  # as Arrow does; only floats come as null

@@ -80,7 +80,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def as_sql_does(mapping: Mapping, case: Case) -> list[Any]:
-    """What Flink evaluates for the mapping's SQL: casts, zeros for nulls, and the marker in front."""
+    """What Flink evaluates for the mapping's SQL: casts, blanks for nulls, and the marker in front."""
     arrays: list[Any] = []
     if mapping.null_marker:
         marks = [
@@ -94,7 +94,9 @@ def as_sql_does(mapping: Mapping, case: Case) -> list[Any]:
         feed = plan_feed(feeds[argument.column], roots[argument.column])
         assert feed is not None
         target = NUMPY[feed.sql_type]
-        zero = "" if target is np.object_ else 0
+        zero: Any = "" if target is np.object_ else 0
+        if "COALESCE" not in argument.sql and feed.sql_type in {"FLOAT", "DOUBLE"}:
+            zero = float("nan")  # what Arrow makes of a null float
         with np.errstate(over="ignore"):
             values = [zero if row[argument.column] is None else row[argument.column] for row in case.rows]
             arrays.append(pd.Series(np.array([np.array(v, dtype=object).astype(target) for v in values], dtype=target)))
