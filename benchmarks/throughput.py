@@ -86,9 +86,9 @@ def _ways(scratch: Path, quick: bool) -> tuple[Way, ...]:
         return lambda rows: _rival_seconds(scratch, kind, rows, jars)
 
     return (
-        Way("Headgate's model step", *lengths(2_000_000, 8_000_000), lambda rows: _headgate_seconds(scratch, rows)),
-        Way("no model: the columns are added", *lengths(2_000_000, 12_000_000), rival("sum")),
-        Way("no model, between the step's two barriers", *lengths(2_000_000, 12_000_000), rival("barriers")),
+        Way("Headgate's model step", *lengths(4_000_000, 12_000_000), lambda rows: _headgate_seconds(scratch, rows)),
+        Way("no model: the columns are added", *lengths(4_000_000, 16_000_000), rival("sum")),
+        Way("no model, between the step's two barriers", *lengths(4_000_000, 16_000_000), rival("barriers")),
         Way("Python function per row", *lengths(100_000, 400_000), rival("row")),
         Way("Java function per row", *lengths(300_000, 1_200_000), rival("jvm", jar, onnxruntime)),
     )
