@@ -45,10 +45,11 @@ def tenant(lab: None) -> str:
 def operator(lab: None, runtime_image: str) -> Iterator[str]:
     """The operator, installed by its chart; gives the release's namespace.
 
-    ``HEADGATE_E2E_OPERATOR=running``: one that runs already is used and left alone.
+    ``HEADGATE_E2E_OPERATOR``: the namespace of a release that runs already and is left alone; ``outside``: a process of yours.
     """
-    if os.environ.get("HEADGATE_E2E_OPERATOR") == "running":
-        yield ""
+    given = os.environ.get("HEADGATE_E2E_OPERATOR", "")
+    if given:
+        yield "" if given == "outside" else given
         return
     with STOPWATCH.step("operator's image built, or found, and pushed"):
         image = run_lab("image", "operator").split()[-1]
