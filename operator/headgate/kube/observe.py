@@ -22,6 +22,7 @@ from headgate.planning.buildjob import BUILD
 from headgate.planning.draft import read_stamp
 from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL
 from headgate.planning.observation import Observation
+from headgate.planning.scope import beyond_this_release
 
 Manifest = dict[str, Any]
 
@@ -115,9 +116,11 @@ def _status(obj: Manifest) -> ModelDeploymentStatus:
 
 def _spec(obj: Manifest) -> tuple[ModelDeploymentSpec | None, tuple[str, ...]]:
     try:
-        return parse_modeldeployment({k: v for k, v in obj.items() if k != "status"}).spec, ()
+        spec = parse_modeldeployment({k: v for k, v in obj.items() if k != "status"}).spec
     except InvalidResource as error:
         return None, error.problems
+    beyond = beyond_this_release(spec)
+    return (None, beyond) if beyond else (spec, ())
 
 
 def _unreadable(what: str, error: ValidationError) -> ObjectUnreadable:
