@@ -45,6 +45,7 @@ def test_a_version_that_never_becomes_ready_is_given_up_at_the_deadline(story: S
     story.given_serving("1").given("2", hangs_at="smoke").when_applied("2", rollout={"progress_deadline": "90s"})
     story.passes(80).then_not_stalled().until_settled()
     story.then_stalled("ProgressDeadlineExceeded", "90s")
+    story.passes(60).then_failed("start", "ProgressDeadlineExceeded", "90s")
     _old_serves_on(story)
 
 

@@ -22,11 +22,13 @@ class Entry:
     name: str
     help: str
     """The line in ``headgate --help``: the first sentence of the command's own."""
+    home: str = ""
+    """The module that it shares with others; by default it has one of its own name."""
 
     @property
     def module(self) -> str:
         """Where it lives."""
-        return f"headgate.cli.{self.name}"
+        return f"headgate.cli.{self.home or self.name}"
 
 
 ENTRIES = (
@@ -38,6 +40,14 @@ ENTRIES = (
     Entry("convert", "Move a model to another operator set."),
     Entry("build", "Build a job image without a daemon, and print its digest."),
     Entry("verify", "Check an image's signature and list what is attached to it."),
+    Entry("status", "Tell a stream's story in the cluster."),
+    Entry("suspend", "Stop the stream with a savepoint, and keep everything else.", home="verbs"),
+    Entry("resume", "Take back what holds the stream or its rollout.", home="verbs"),
+    Entry("pause", "Hold the rollout; what serves goes on.", home="verbs"),
+    Entry("retry", "Try the failed revision again.", home="verbs"),
+    Entry("undo", "Go back to the revision that served before.", home="verbs"),
+    Entry("savepoint", "Take a savepoint while the stream goes on: a copy to keep.", home="verbs"),
+    Entry("restore", "Say what to start from.", home="verbs"),
     Entry("crd", "The CustomResourceDefinitions and the reference page."),
 )
 

@@ -97,9 +97,10 @@ class Draft:
         self.set(last_failure=failure)
         return failure
 
-    def succeeded(self, *stages: str) -> None:
-        """Forget the last failure where it belongs to one of these stages."""
-        if self.status.last_failure is not None and self.status.last_failure.stage in stages:
+    def succeeded(self, *stages: str, revision: str = "") -> None:
+        """Forget the last failure where it belongs to one of these stages, and (``revision``) not to another revision."""
+        failure = self.status.last_failure
+        if failure is not None and failure.stage in stages and (not revision or failure.revision in {"", revision}):
             self.set(last_failure=None)
 
     def mark(self, revision: ModelRevision, phase: RevisionPhase, **changes: Any) -> None:

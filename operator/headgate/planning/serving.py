@@ -98,7 +98,7 @@ def _note(draft: Draft, run: ObservedRun, before: RunStatus) -> None:
         if run.failure:
             draft.failed("run", Reason.JOB_RESTARTING, run.failure, run.revision)
     else:
-        draft.succeeded("run", "start")
+        draft.succeeded("run", "start", revision=run.revision)
     if now.restarts > before.restarts and (runs or not run.failure):
         why = run.failure or "its JobManager was started again"
         draft.tell(Reason.JOB_RESTARTING, f"Run {run.name} was restarted: {why}", warning=True)
