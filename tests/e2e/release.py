@@ -52,9 +52,32 @@ def install(image: str, base: str) -> str:
     )  # fmt: skip
 
 
-def uninstall(*, everything: bool = True) -> None:
-    """Take the release away, and (``everything``) the CRDs, which it leaves."""
+def change(**values: Any) -> None:
+    """Upgrade the release that is there with some values changed, and wait until its operator is ready."""
+    sets = [argument for name, value in values.items() for argument in ("--set", f"{name.replace('__', '.')}={value}")]
+    helm("upgrade", RELEASE, str(CHART), "--reuse-values", *sets, "--wait", "--timeout", "180s")
+
+
+def roll_back() -> None:
+    """To the release before."""
+    helm("rollback", RELEASE, "--wait", "--timeout", "180s")
+
+
+def uninstall() -> None:
+    """Take the release away and then the CRDs, which it leaves; nothing else of it stays."""
     helm("uninstall", RELEASE, "--wait")
-    if everything:
-        kubectl("delete", "crd", *_CRDS, "--ignore-not-found", "--timeout=60s")
-        kubectl("delete", "namespace", RELEASE_NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    left = kubectl(
+        "get",
+        "all,configmaps,serviceaccounts,networkpolicies",
+        "-l",
+        f"app.kubernetes.io/instance={RELEASE}",
+        "-o",
+        "name",
+    )
+    roles = kubectl(
+        "get", "clusterroles,clusterrolebindings", "-l", f"app.kubernetes.io/instance={RELEASE}", "-o", "name"
+    )
+    assert (left + roles).split() == []
+    kubectl("get", "crd", *_CRDS)
+    kubectl("delete", "crd", *_CRDS, "--ignore-not-found", "--timeout=60s")
+    kubectl("delete", "namespace", RELEASE_NAMESPACE, "--ignore-not-found", "--timeout=60s")

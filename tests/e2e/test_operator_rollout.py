@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from e2e.cluster import eventually, read
+from e2e.cluster import eventually, listed, read
 from e2e.models import classifier, unloadable
 from e2e.operated import PATIENCE_S, Stream, assert_once, longest_gap
+from e2e.release import change, roll_back
 from e2e.stopwatch import STOPWATCH
 from e2e.stream import Feed, Scored, feeding
 
@@ -78,6 +79,25 @@ def test_another_version_takes_the_stream_over_with_nothing_lost_and_nothing_twi
     eventually(
         "the old run is taken away", lambda: len({o for o in stream.leftovers() if "-r1" in o}) == 0, 90, stream.tell
     )
+
+
+def test_another_release_of_the_operator_and_the_way_back_change_no_running_pod(flow: Flow, operator: str) -> None:
+    if not operator:
+        pytest.skip("the operator does not run in the cluster")
+    stream = flow.stream
+
+    def pods() -> dict[str, str]:
+        found = listed(stream.namespace, "pods", f"headgate.dev/run={stream.run()}")
+        return {pod["metadata"]["uid"]: pod["spec"]["containers"][0]["image"] for pod in found}
+
+    before = pods()
+    change(builds__concurrency=3)
+    stream.await_scored(flow.scored, "2")
+    roll_back()
+    stream.await_scored(flow.scored, "2")
+
+    assert pods() == before
+    assert stream.status()["run"]["restarts"] == 0
 
 
 def test_a_version_that_cannot_be_loaded_never_stops_the_one_that_serves(flow: Flow) -> None:
