@@ -60,7 +60,7 @@ def _now() -> datetime:
 @kopf.on.startup()
 async def configure(settings: kopf.OperatorSettings, memo: Any, **_: Any) -> None:
     """Settings that kopf's defaults do not have, the controller, and the watches of what belongs to the objects."""
-    for noisy in ("kopf.objects", "httpx", "httpcore"):
+    for noisy in ("kopf.objects", "httpx", "httpcore", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings.posting.enabled = False
     loop = asyncio.get_running_loop()
