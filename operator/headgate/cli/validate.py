@@ -15,7 +15,7 @@ from headgate.api.validation import examine
 from headgate.cli.console import OutputFormat, plural, say, say_json
 from headgate.cli.sources import Source, SourceUnreadable, read_source
 from headgate.errors import HeadgateError, InvalidResource
-from headgate.local.jobfolder import find_module, read_labels, read_local_model
+from headgate.local.jobfolder import find_module, read_goldens, read_labels, read_local_model
 from headgate.models.check import check_deployment
 
 
@@ -109,7 +109,9 @@ def _examine_artifacts(source: Source, deployment: ModelDeployment) -> Iterator[
     else:
         for problem in check_deployment(deployment, model.info):
             yield Finding(source.label, name, "error", InvalidResource.reason, problem)
-    for read in (read_labels, find_module):
+    goldens = deployment.spec.model.goldens
+    here = goldens is not None and scheme_of(goldens.uri) in ("", "file")
+    for read in (read_labels, find_module, *((read_goldens,) if here else ())):
         try:
             read(deployment, source.base)
         except HeadgateError as error:
