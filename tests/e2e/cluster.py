@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from lab.build import binary_path
@@ -67,6 +68,24 @@ def delete(namespace: str, objects: Iterable[Manifest]) -> None:
     """Without waiting for it; what is gone already is no complaint."""
     wanted = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
     kubectl("-n", namespace, "delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=wanted)
+
+
+@contextmanager
+def watching(namespace: str, kind: str, name: str, field: str, seconds: float) -> Iterator[Iterator[str]]:
+    """The values of an object's field (a JSONPath) as they come, each once it is there; ends after so many seconds."""
+    command = [
+        str(binary_path("kubectl")), f"--kubeconfig={KUBECONFIG}", "-n", namespace, "get", kind, name, "--watch", "-o",
+        f'jsonpath={field}{{"\\n"}}',
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        end = threading.Timer(seconds, process.kill)
+        end.start()
+        try:
+            yield (line.strip() for line in process.stdout)
+        finally:
+            end.cancel()
+            process.kill()
 
 
 def eventually(

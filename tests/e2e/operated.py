@@ -15,7 +15,7 @@ import numpy as np
 import obstore
 from obstore.store import S3Store
 
-from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, listed, read, tell_pods
+from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, listed, read, tell_pods, watching
 from e2e.models import answers
 from e2e.stream import Feed, Scored, make_topics
 from headgate.models.reader import read_model
@@ -139,6 +139,11 @@ class Stream:
         """Until something holds of the status; gives what ``holds`` gave."""
         return eventually(what, lambda: holds(self.status()), seconds, self.tell)
 
+    def await_stage(self, stage: str, seconds: float = PATIENCE_S) -> None:
+        """Until a hand-over is in that stage; told by a watch, since a stage may be over in a second."""
+        with watching(self.namespace, _RESOURCE, self.name, "{.status.handOver.stage}", seconds) as seen:
+            assert stage in seen, self.tell()
+
     def await_scored(self, scored: Scored, version: str, fresh: int = 300, seconds: float = PATIENCE_S) -> None:
         """Until so many more records were scored by a version."""
         scored.poll()
@@ -195,6 +200,9 @@ class Stream:
         if read(self.namespace, _RESOURCE, self.name) is not None:
             self.annotate("force-delete", "true")
             self.delete()
+            eventually(
+                "the object is gone", lambda: read(self.namespace, _RESOURCE, self.name) is None, PATIENCE_S, self.tell
+            )
         delete(self.namespace, self.secrets)
 
     # ---- what must hold -----------------------------------------------------------------------------------------------
