@@ -90,7 +90,7 @@ test: setup ## set up and pass the tests (CASE=path for one)
 	$(if $(filter tests/runtime%,$(CASE)),$(RUNTIME_PYTEST),$(PYTEST)) $(CASE)
 else
 test: setup check verify lab-build
-	$(PYTEST) tests/unit
+	$(PYTEST) -n 2 tests/unit tests/scenarios
 	$(RUNTIME_PYTEST) tests/runtime
 	$(PYTEST) tests/component tests/examples
 endif
