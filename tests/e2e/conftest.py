@@ -42,7 +42,14 @@ def tenant(lab: None) -> str:
 
 
 @pytest.fixture(scope="session")
-def operator(lab: None, runtime_image: str) -> Iterator[str]:
+def operator_image(lab: None) -> str:
+    """The image of operator and builder in the lab's registry, by digest."""
+    with STOPWATCH.step("operator's image built, or found, and pushed"):
+        return run_lab("image", "operator").split()[-1]
+
+
+@pytest.fixture(scope="session")
+def operator(request: pytest.FixtureRequest, lab: None, runtime_image: str) -> Iterator[str]:
     """The operator, installed by its chart; gives the release's namespace.
 
     ``HEADGATE_E2E_OPERATOR``: the namespace of a release that runs already and is left alone; ``outside``: a process of yours.
@@ -51,8 +58,7 @@ def operator(lab: None, runtime_image: str) -> Iterator[str]:
     if given:
         yield "" if given == "outside" else given
         return
-    with STOPWATCH.step("operator's image built, or found, and pushed"):
-        image = run_lab("image", "operator").split()[-1]
+    image = str(request.getfixturevalue("operator_image"))
     with STOPWATCH.step("helm install"):
         install(image, runtime_image)
     yield RELEASE_NAMESPACE

@@ -7,6 +7,10 @@ application ``app`` with commands of its own.
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -69,7 +73,8 @@ class Commands(TyperGroup):
 
 def load(entry: Entry) -> Any:
     """The command itself, as typer makes it."""
-    module = import_module(entry.module)
+    with _quick_imports():
+        module = import_module(entry.module)
     parent = typer.Typer(rich_markup_mode=None, add_completion=False)
     parent.callback()(lambda: None)
     if hasattr(module, "app"):
@@ -78,3 +83,19 @@ def load(entry: Entry) -> Any:
         parent.command(entry.name)(getattr(module, entry.name))
     group: Any = typer.main.get_command(parent)
     return group.commands[entry.name]
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """Importing is most of what a short command does; this makes it a third shorter.
+
+    The garbage collector goes over all that was imported again and again and finds nothing. httpx brings a command line of
+    its own, and with it two libraries that format text; it goes without where that cannot be imported.
+    """
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is how the import system says "not to be had"
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
