@@ -20,7 +20,7 @@ from headgate.planning.observation import Observation
 from headgate.planning.places import run_folder
 from headgate.planning.reasons import Reason, reason_or
 
-WATCHING = timedelta(seconds=1)
+WATCHING = timedelta(milliseconds=500)
 """How soon to look again while a stream stops or starts: Flink tells nothing by itself."""
 WAITING = timedelta(seconds=3)
 STEADY = timedelta(seconds=15)

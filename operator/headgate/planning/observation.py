@@ -111,8 +111,11 @@ class RuntimeReport:
 
     @property
     def ready(self) -> bool:
-        """Planned, loaded, smoke-tested, and waiting for *go* or past it."""
-        return self.stage in {"wait", "execute"} or (self.stage == "ready" and self.done)
+        """Planned, loaded, smoke-tested, and waiting for *go* or past it.
+
+        Not at the end of stage ``ready``: main() names its operators after that and before it waits.
+        """
+        return self.stage in {"wait", "execute"}
 
 
 @dataclass(frozen=True, slots=True)

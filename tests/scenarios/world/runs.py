@@ -304,8 +304,8 @@ class Run:
             stage="execute" if executing or (stage == "wait" and self.reason) else stage,
             reason=self.reason,
             message=f"{stage} failed" if self.reason else "",
-            operators=self.behaviour.operators if self.stage >= STAGES.index("ready") else (),
-            bounded=self.behaviour.bounded and self.stage >= STAGES.index("ready"),
+            operators=self.behaviour.operators if self.stage >= STAGES.index("wait") else (),
+            bounded=self.behaviour.bounded and self.stage >= STAGES.index("wait"),
             signature=self.behaviour.signature if self.stage >= STAGES.index("smoke") else None,
         )
         ready = not self.behaviour.pod_problem and self.clock >= POD_START and self.deleted_at is None and self.intact
