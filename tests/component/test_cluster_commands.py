@@ -145,7 +145,7 @@ def test_kubectl_finds_the_command_as_its_plugin(stream: httpx.Client, kubernete
     }
     done = subprocess.run(
         [str(kubernetes.kubectl), "headgate", "status", "churn", "-n", "told"],
-        capture_output=True, text=True, check=False, timeout=60, env=environment,
+        capture_output=True, text=True, check=False, timeout=300, env=environment,
     )  # fmt: skip
     assert (done.returncode, "phase  Serving" in done.stdout) == (0, True), done.stderr
 
