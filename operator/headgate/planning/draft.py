@@ -20,8 +20,10 @@ from headgate.planning.observation import Observation
 from headgate.planning.places import run_folder
 from headgate.planning.reasons import Reason, reason_or
 
-WATCHING = timedelta(milliseconds=500)
+WATCHING = timedelta(seconds=1)
 """How soon to look again while a stream stops or starts: Flink tells nothing by itself."""
+STANDING_STILL = timedelta(milliseconds=500)
+"""The same while a stream makes the savepoint that it stops with: every moment of it counts."""
 WAITING = timedelta(seconds=3)
 STEADY = timedelta(seconds=15)
 

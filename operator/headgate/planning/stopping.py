@@ -11,7 +11,7 @@ from datetime import timedelta
 from headgate.api.resources import DeletionPolicy
 from headgate.api.status import HandOverPurpose, HandOverStage, HandOverStatus
 from headgate.planning.actions import StopWithSavepoint
-from headgate.planning.draft import WATCHING, Draft, exact_stamp
+from headgate.planning.draft import STANDING_STILL, Draft, exact_stamp
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
 from headgate.planning.outcome import abandon, finish, remember
 from headgate.planning.places import newest_below
@@ -73,7 +73,7 @@ def advance_stop(draft: Draft, hand_over: HandOverStatus) -> None:
         if draft.older_than(hand_over.since, draft.deadline):
             message = f"Run {run.name} has not stopped within {draft.deadline_text}; it is asked on."
             draft.failed("handOver", Reason.SAVEPOINT_FAILED, message, hand_over.to_revision)
-        draft.wait("the savepoint", WATCHING)
+        draft.wait("the savepoint", STANDING_STILL)
 
 
 def has_ended(run: ObservedRun) -> bool:
@@ -85,7 +85,7 @@ def _ask(draft: Draft, hand_over: HandOverStatus) -> None:
     drain = hand_over.purpose is HandOverPurpose.DELETE and policy_of(draft) is DeletionPolicy.DRAIN
     folder = f"{_folder(draft, hand_over)}/savepoints"
     draft.act(StopWithSavepoint(hand_over.from_run, hand_over.job_id, hand_over.trigger, folder, drain))
-    draft.wait("the savepoint", WATCHING)
+    draft.wait("the savepoint", STANDING_STILL)
 
 
 def _folder(draft: Draft, hand_over: HandOverStatus) -> str:
