@@ -95,7 +95,7 @@ test: setup check verify lab-build
 	$(PYTEST) tests/component tests/examples
 endif
 
-# CASE=tests/e2e/test_image_runs.py builds the images and runs one on the lab; it joins the default once its time there is known.
+# tests/lab stops and starts the lab and kills it; CASE=tests/e2e leaves one that runs as it is.
 e2e: setup ## the long way round: everything on real parts (CASE=path for one; needs root)
 	@$(LAB) build component cluster > /dev/null
 	@$(LAB) image runtime > /dev/null
