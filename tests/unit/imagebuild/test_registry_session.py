@@ -161,6 +161,19 @@ def test_a_registry_that_is_down_is_named() -> None:
     assert len(waits.waited) == 3
 
 
+def test_a_proxy_of_the_environment_is_asked_unless_the_registry_is_excepted(
+    registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://{registry.address}")
+    monkeypatch.setenv("no_proxy", "excepted.invalid")
+    image = base_image()
+    push_image(open_repository("registry.invalid", "team/churn"), image, "v1")
+    assert open_repository("registry.invalid", "team/churn").find("v1") == image.digest
+    assert all(seen.path.startswith("http://registry.invalid/v2/team/churn/") for seen in registry.world.seen)
+    with pytest.raises(RegistryUnreachable, match=r"excepted\.invalid cannot be reached"):
+        open_repository("excepted.invalid", "team/churn", attempts=1).find("v1")
+
+
 def test_plain_http_is_spoken_only_when_told(registry: FakeRegistry) -> None:
     from headgate.imagebuild.reference import parse_reference
     from headgate.imagebuild.registry.calls import SessionOptions
