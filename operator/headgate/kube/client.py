@@ -22,6 +22,7 @@ Manifest = dict[str, Any]
 
 FIELD_MANAGER = "headgate"
 _TIMEOUT = (5, 30)
+_CONNECTIONS = 32
 _FAILURES = (ApiException, DynamicApiError, urllib3.exceptions.HTTPError)
 
 
@@ -35,6 +36,8 @@ def load_api(kubeconfig: str | None = None) -> client.ApiClient:
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             config.load_kube_config(client_configuration=configuration)
+    # Rounds and watches keep a connection each.
+    configuration.connection_pool_maxsize = _CONNECTIONS
     configuration.retries = urllib3.Retry(
         total=3, backoff_factor=0.2, status_forcelist=(429, 502, 503, 504), allowed_methods=None
     )
