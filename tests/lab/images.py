@@ -23,7 +23,7 @@ import httpx
 from lab.build import Say
 from lab.errors import BuildError, LabError
 from lab.places import REPOSITORY, cache_folder
-from lab.store import publish
+from lab.store import locked, publish
 
 IMAGES = REPOSITORY / "images"
 _INPUTS = {
@@ -60,7 +60,13 @@ def recipe_key(name: str) -> str:
 def build_image(name: str, say: Say) -> Path:
     """An OCI layout with the image, built if the cache lacks it: minutes the first time. Needs root."""
     key = recipe_key(name)
-    return publish(cache_folder() / "images" / name / key, lambda folder: _build(name, key, folder, say))
+
+    def make(folder: Path) -> None:
+        # One at a time: a build begins by removing what an earlier one has left in the storage, and would remove another's.
+        with locked(cache_folder() / "containers" / "lock"):
+            _build(name, key, folder, say)
+
+    return publish(cache_folder() / "images" / name / key, make)
 
 
 def push_image(name: str, layout: Path, registry: str) -> str:
