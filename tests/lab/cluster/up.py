@@ -52,6 +52,7 @@ def up(node_count: int, *, fresh: bool, say: Say) -> None:
         daemons.await_ready(*_launch(control.apiserver, say))
         control.write_admin_kubeconfig()
         _apply(manifests.base_objects())
+        _forget_absent_nodes(nodes)
         waiting += [_launch(make, say) for make in (control.controller_manager, control.scheduler, control.dns)]
         for one in nodes:
             waiting.append(_launch_kubelet(one, say))
@@ -133,6 +134,14 @@ def _forget() -> None:
         for inside in folder.iterdir() if folder.is_dir() else ():
             if inside.is_dir() and inside.name not in _KEPT_WHEN_FRESH:
                 shutil.rmtree(inside)
+
+
+def _forget_absent_nodes(nodes: tuple[Node, ...]) -> None:
+    """Nodes of an earlier start that do not run: they would count as Ready for a while, and pods would be sent there."""
+    everyone = (Node(number) for number in range(1, MOST_NODES + 1))
+    absent = [one.name for one in everyone if one not in nodes and daemons.find(one.parts[1]) is None]
+    if absent:
+        _kubectl("delete", "node", "--ignore-not-found", *absent, must=True)
 
 
 def _make_volumes() -> None:
