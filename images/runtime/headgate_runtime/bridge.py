@@ -59,16 +59,9 @@ def data_types_of(table: Table) -> Mapping[str, Any]:
     return {c.getName(): c.getDataType() for c in table._j_table.getResolvedSchema().getColumns()}
 
 
-def barrier(t_env: StreamTableEnvironment, table: Table, *, name: str, thread: bool = False) -> Table:
-    """The same rows behind a wall that the planner cannot look through; a rowtime column stays one.
-
-    ``thread``: what follows runs in a task, and so a thread, of its own.
-    """
-    stream = table_to_stream(t_env, table, name=name)
-    if thread:
-        head = get_gateway().jvm.org.apache.flink.streaming.api.operators.ChainingStrategy.HEAD
-        stream.getTransformation().setChainingStrategy(head)
-    return stream_to_table(t_env, stream, table)
+def barrier(t_env: StreamTableEnvironment, table: Table, *, name: str) -> Table:
+    """The same rows behind a wall that the planner cannot look through; a rowtime column stays one."""
+    return stream_to_table(t_env, table_to_stream(t_env, table, name=name), table)
 
 
 def table_to_stream(t_env: StreamTableEnvironment, table: Table, *, name: str) -> Any:

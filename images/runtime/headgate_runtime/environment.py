@@ -35,7 +35,7 @@ def job_options(job: Job) -> dict[str, str]:
         "execution.checkpointing.interval": f"{job.checkpoint_interval_ms} ms",
         # Flink looks at its bundle once in so long, and finishes one that is as old: a record waits up to twice the time.
         "python.fn-execution.bundle.time": str(max(1, execution.max_delay_ms // 2)),
-        # Records on their way to the step's thread, or to another task, leave at the latest after so long.
+        # Records on their way to another task leave at the latest after so long.
         "execution.buffer-timeout.interval": f"{_BUFFER_MS} ms",
         **dict(job.config),
     }

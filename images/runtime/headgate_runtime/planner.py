@@ -77,8 +77,7 @@ def plan_pipeline(
     else:
         for option, value in plan_channel(plan.mapping, model.job.execution).options().items():
             t_env.get_config().set(option, value)
-        # The source reads on while the step writes batches and hands answers over.
-        source = barrier(t_env, source, name="spec.pipeline.input", thread=True)
+        source = barrier(t_env, source, name="spec.pipeline.input")
         scored = _scored_rows(t_env, source, passed, plan)
         parts.append(("the model step", scored))
         step = barrier(t_env, scored, name="the model step")
