@@ -16,7 +16,8 @@ from lab.definitions import install_definitions
 from lab.network_ports import free_ports
 from lab.processes import Program, Running, ended, start, stop, wait_ready
 
-_PATH = "/apis/headgate.dev/v1alpha1/namespaces/default/modeldeployments"
+_NAMESPACE = "measured"
+_PATH = f"/apis/headgate.dev/v1alpha1/namespaces/{_NAMESPACE}/modeldeployments"
 _OPERATOR = Path(__file__).parents[2] / "operator"
 RESOURCE = {
     "apiVersion": "headgate.dev/v1alpha1",
@@ -45,9 +46,10 @@ def address() -> str:
 
 @pytest.fixture(scope="module")
 def operator(kubernetes: KubeApi, address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """``kopf run`` as in the operator's pod."""
+    """``kopf run`` as in the operator's pod, in a namespace where it sees no other test's objects."""
     with kubernetes.client() as client:
         install_definitions(client)
+        client.post("/api/v1/namespaces", json={"metadata": {"name": _NAMESPACE}}).raise_for_status()
 
     def ready() -> str | None:
         try:
@@ -59,7 +61,8 @@ def operator(kubernetes: KubeApi, address: str, tmp_path_factory: pytest.TempPat
     program = Program(
         name="operator",
         argv=(
-            sys.executable, "-m", "kopf", "run", "--module", "headgate.handlers", "--all-namespaces", "--log-format=json"
+            sys.executable, "-m", "kopf", "run", "--module", "headgate.handlers", f"--namespace={_NAMESPACE}",
+            "--log-format=json",
         ),
         ready=ready,
         log=tmp_path_factory.mktemp("operator") / "operator.log",
@@ -69,6 +72,7 @@ def operator(kubernetes: KubeApi, address: str, tmp_path_factory: pytest.TempPat
             "HEADGATE_METRICS": address,
             "HEADGATE_IMAGE": "registry.example.com/headgate:1",
             "HEADGATE_REPOSITORY": "registry.example.com/jobs",
+            "HEADGATE_NAMESPACES": _NAMESPACE,
         },
     )  # fmt: skip
     running = start(program)
@@ -101,8 +105,8 @@ def test_an_object_is_counted_shown_and_named_in_the_log_until_the_operator_ends
             status = client.get(f"{_PATH}/measured").json()["status"]
             assert status["phase"] == "Building"
         text = shown()
-        assert 'headgate_modeldeployment_phase{name="measured",namespace="default",phase="Building"} 1.0' in text
-        assert 'headgate_modeldeployment_ready{name="measured",namespace="default"} 0.0' in text
+        assert 'headgate_modeldeployment_phase{name="measured",namespace="measured",phase="Building"} 1.0' in text
+        assert 'headgate_modeldeployment_ready{name="measured",namespace="measured"} 0.0' in text
         assert 'headgate_events_total{reason="RolloutStarted",type="Normal"} 1.0' in text
         assert 'headgate_reconciles_total{result="done"}' in text
         assert 'headgate_api_requests_total{code="200",verb="GET"}' in text
