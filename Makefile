@@ -89,10 +89,12 @@ ifdef CASE
 test: setup ## set up and pass the tests (CASE=path for one)
 	$(if $(filter tests/runtime%,$(CASE)),$(RUNTIME_PYTEST),$(PYTEST)) $(CASE)
 else
+# The tests start many short-lived JVMs, each of which would spend most of its time on optimising what soon ends.
+test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 test: setup check verify lab-build
 	$(PYTEST) -n 2 tests/unit tests/scenarios
 	$(RUNTIME_PYTEST) tests/runtime
-	$(PYTEST) tests/component tests/examples
+	$(PYTEST) -n 2 --dist loadfile tests/component tests/examples
 endif
 
 # tests/lab stops and starts the lab and kills it; CASE=tests/e2e leaves one that runs as it is.

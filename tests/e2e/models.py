@@ -1,4 +1,4 @@
-"""Small real models whose answers can be computed beside the cluster, and one that no onnxruntime can load."""
+"""Small real models whose answers can be computed beside the cluster, one that no onnxruntime can load, and one that fails at records."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ def unloadable(path: Path) -> Path:
         helper.make_node("Cast", ["product"], ["probability"], to=TensorProto.FLOAT),
     ]
     return _save(path, nodes, TensorProto.FLOAT, {"w": np.ones((4, 1), dtype=np.int32)})
+
+
+def refusing(path: Path) -> Path:
+    """Answers where its first feature is 0, as in the test of the start, and refuses any record whose first feature is not."""
+    nodes = [
+        helper.make_node("Slice", ["features", "zero", "one", "one"], ["first"]),
+        helper.make_node("Ceil", ["first"], ["up"]),
+        helper.make_node("Floor", ["first"], ["down"]),
+        helper.make_node("Sub", ["up", "down"], ["odd"]),
+        helper.make_node("Mul", ["odd", "far"], ["place"]),
+        helper.make_node("Cast", ["place"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["found"], axis=0),
+        helper.make_node("Reshape", ["found", "column"], ["probability"]),
+    ]
+    weights: dict[str, npt.NDArray[np.generic]] = {
+        "zero": np.array([0], dtype=np.int64), "one": np.array([1], dtype=np.int64),
+        "far": np.array([1000], dtype=np.float32), "table": np.array([0.5], dtype=np.float32),
+        "column": np.array([-1, 1], dtype=np.int64),
+    }  # fmt: skip
+    return _save(path, nodes, TensorProto.FLOAT, weights)
 
 
 def features(ids: npt.NDArray[np.int64]) -> Floats:

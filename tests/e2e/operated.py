@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import obstore
 from obstore.store import S3Store
 
 from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, listed, read, tell_pods, watching
-from e2e.models import answers
+from e2e.models import FEATURES, answers, features
 from e2e.stream import Feed, Scored, make_topics
 from headgate.models.reader import read_model
 from headgate.planning.manifests import DEPLOYMENT_LABEL
@@ -87,11 +88,25 @@ class Stream:
     def upload(self, version: str, make: Callable[[Path], Path]) -> None:
         """Put a model where ``apply`` finds it."""
         self.models[version] = make(self.folder / f"{version}.onnx")
+        self._put(f"{version}/model.onnx", self.models[version].read_bytes())
+
+    def upload_goldens(self, version: str) -> str:
+        """Put rows with the answers of that version's model beside it; gives their address."""
+        ids = np.arange(8)
+        expected = answers(self.models[version], ids)
+        lines = [
+            json.dumps(dict(zip(FEATURES, map(float, row), strict=True)) | {"probability": float(answer)})
+            for row, answer in zip(features(ids), expected, strict=True)
+        ]
+        return self._put(f"{version}/goldens.jsonl", "\n".join(lines).encode())
+
+    def _put(self, path: str, content: bytes) -> str:
         store = S3Store(
             "models", endpoint=S3, region="us-east-1", access_key_id=S3_ACCESS_KEY, secret_access_key=S3_SECRET_KEY,
             virtual_hosted_style_request=False, client_options={"allow_http": True},
         )  # fmt: skip
-        obstore.put(store, f"{self.name}/{version}/model.onnx", self.models[version].read_bytes())
+        obstore.put(store, f"{self.name}/{path}", content)
+        return f"s3://models/{self.name}/{path}"
 
     def apply(self, version: str, **changes: Any) -> None:
         """``kubectl apply`` with that version of the model; ``changes`` of the spec stay."""

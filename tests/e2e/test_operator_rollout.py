@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from e2e.cluster import eventually, listed, read
-from e2e.models import classifier, unloadable
+from e2e.models import classifier, refusing, unloadable
 from e2e.operated import PATIENCE_S, Stream, assert_once, longest_gap
 from e2e.release import change, roll_back
 from e2e.stopwatch import STOPWATCH
@@ -37,6 +38,7 @@ def flow(operator: str, tenant: str, tmp_path_factory: pytest.TempPathFactory) -
     for seed in (1, 2, 3):
         stream.upload(str(seed), lambda path, seed=seed: classifier(path, seed=seed))
     stream.upload("bad", unloadable)
+    stream.upload("refusing", refusing)
     with feeding(f"{stream.name}-in", _RECORDS_PER_SECOND) as feed, Scored(f"{stream.name}-out") as scored:
         try:
             yield Flow(stream, feed, scored)
@@ -118,6 +120,41 @@ def test_a_version_that_cannot_be_loaded_never_stops_the_one_that_serves(flow: F
     gap = longest_gap(scored, began)
     STOPWATCH.add("operator: longest time without an answer while a bad version was tried", gap)
     assert gap < 5, "the serving version paused"
+
+
+def test_a_version_whose_answers_are_not_the_expected_ones_never_stops_the_one_that_serves(flow: Flow) -> None:
+    stream, scored = flow.stream, flow.scored
+    model, began = dict(stream.spec["model"]), time.time()
+    stream.apply("3", model=model | {"goldens": {"uri": stream.upload_goldens("1")}})
+
+    failure = stream.await_status(
+        "it fails at its goldens", lambda status: _failed_at(status, "goldens") and status["lastFailure"]
+    )
+    stream.await_scored(scored, "2")
+
+    assert "probability" in failure["message"]
+    assert stream.status()["serving"]["version"] == "2"
+    assert longest_gap(scored, began) < 5, "the serving version paused"
+    stream.spec["model"].pop("goldens")
+
+
+def test_a_version_that_fails_at_records_is_taken_back(flow: Flow) -> None:
+    stream, scored = flow.stream, flow.scored
+    pipeline = dict(stream.spec["pipeline"])
+    before = stream.status()["lastFailure"]["revision"]
+    stream.apply("refusing", pipeline=pipeline | {"onError": "Fail"})
+
+    stream.await_status("its failure is told", lambda status: status["lastFailure"]["revision"] != before)
+    stream.await_status("a version serves again", lambda status: status["phase"] == "Serving")
+    stream.await_scored(scored, "2")
+
+    assert stream.status()["serving"]["version"] == "2"
+    assert not scored.of("refusing")
+    stream.spec["pipeline"] = pipeline
+
+
+def _failed_at(status: dict[str, Any], stage: str) -> bool:
+    return bool((status.get("lastFailure") or {}).get("stage") == stage)
 
 
 def test_a_stream_stands_still_while_it_is_suspended_and_goes_on_from_there(flow: Flow) -> None:

@@ -43,7 +43,7 @@ class ExecutionSpec(ApiModel):
     """Threads inside one operator of the model; parallelism across rows belongs to Flink."""
     max_batch_rows: int = Field(default=4096, ge=1, le=100_000)
     """The most rows that one ``session.run`` gets. Lower it for models with large inputs (images)."""
-    max_delay: Duration = "100ms"
+    max_delay: Duration = "400ms"
     """The longest that a record waits for its batch to fill."""
 
 

@@ -79,6 +79,8 @@ def _proposed() -> dict[str, str]:
         "metrics.reporter.prom.port": str(METRICS_PORT),
         "python.executable": "python3",
         "python.client.executable": "python3",
+        # A JobManager plans once and then waits: the second compiler takes more time at its start than it ever wins.
+        "env.java.opts.jobmanager": "-XX:TieredStopAtLevel=1",
     }
 
 
