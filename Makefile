@@ -37,13 +37,13 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@# pip is not in the lock, so the sync below removes it: it is brought back only when another uv is wanted.
 	$(BIN)/uv --version 2> /dev/null | grep -qF 'uv $(UV_VERSION) ' || { $(BIN)/python -m ensurepip > /dev/null && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	$(BIN)/python -m uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/python -m uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(RUNTIME_VENV)/.ready: images/runtime/test.lock images/runtime/pyproject.toml $(VENV)/.ready
 	test -x $(RUNTIME_VENV)/bin/python || $(BIN)/python -m uv venv --quiet --python $(BIN)/python $(RUNTIME_VENV)
-	$(BIN)/python -m uv pip sync --quiet --python $(RUNTIME_VENV)/bin/python --require-hashes images/runtime/test.lock
+	$(BIN)/python -m uv pip sync --quiet --compile-bytecode --python $(RUNTIME_VENV)/bin/python --require-hashes images/runtime/test.lock
 	$(BIN)/python -m uv pip install --quiet --python $(RUNTIME_VENV)/bin/python --no-deps --editable images/runtime
 	@touch $@
 

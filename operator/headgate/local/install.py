@@ -52,7 +52,16 @@ def install_runtime(home: Path, python: Path, workshop: Workshop) -> None:
         log = home.parent / f"{home.name}.log"
         failing = "The runtime environment could not be made"
         make = ["venv", "--no-python-downloads", "--no-project", "--relocatable", "--python", str(python), str(venv)]
-        install = ["pip", "install", "--python", inside, "--require-hashes", "-r", str(source.lock)]
+        install = [
+            "pip",
+            "install",
+            "--compile-bytecode",
+            "--python",
+            inside,
+            "--require-hashes",
+            "-r",
+            str(source.lock),
+        ]
         for command in (make, install):
             _uv(command, workshop, log, failing)
         (packages,) = venv.glob("lib/python3.*/site-packages")
@@ -75,8 +84,8 @@ def requirements_folder(requirements: Sequence[str], python: Path, workshop: Wor
         if scratch is not None:
             workshop.tell(f"Installing {', '.join(requirements)} for the pipeline, once …")
             target = scratch / "packages"
-            install = ["pip", "install", "--python", str(python), "--target", str(target), "--only-binary", ":all:"]
-            install += ["--constraints", str(lock), "--", *requirements]
+            install = ["pip", "install", "--compile-bytecode", "--python", str(python), "--target", str(target)]
+            install += ["--only-binary", ":all:", "--constraints", str(lock), "--", *requirements]
             log = home.parent / f"{home.name}.log"
             _uv(install, workshop, log, "spec.pipeline.python.requirements cannot be installed")
             target.rename(home)

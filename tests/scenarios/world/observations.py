@@ -72,7 +72,7 @@ _hand_overs = st.builds(
     HandOverStatus, purpose=st.sampled_from(HandOverPurpose), stage=st.sampled_from(HandOverStage), from_run=_run_names,
     to_run=_run_names, to_revision=_revision_names, job_id=_digits, trigger=_digits, savepoint=_paths, drop_state=st.booleans(),
     asked=_maybe(_times), since=_times,
-)  # fmt: skip
+).filter(lambda made_up: made_up.from_run != made_up.to_run)  # fmt: skip
 _run_statuses = st.builds(
     RunStatus, name=_run_names, job_id=_digits, restarts=st.integers(0, 5), unstable_since=_maybe(_times),
     state=st.sampled_from(("", "Running", "Finished", "Ended")),
