@@ -199,7 +199,8 @@ class Stream:
     def leftovers(self) -> list[str]:
         """Everything on the cluster that was made for the deployment, Flink's own ConfigMaps included."""
         kinds = (
-            "jobs,deployments,pods,services,configmaps,serviceaccounts,roles,rolebindings,modelrevisions.headgate.dev"
+            "jobs,deployments,pods,services,networkpolicies,configmaps,serviceaccounts,roles,rolebindings,"
+            "modelrevisions.headgate.dev"
         )
         labelled = kubectl("-n", self.namespace, "get", kinds, "-l", f"{DEPLOYMENT_LABEL}={self.name}", "-o", "name")
         flinks = kubectl("-n", self.namespace, "get", "configmaps", "-l", "type=flink-native-kubernetes", "-o", "name")

@@ -1,9 +1,9 @@
 """The Kubernetes objects of one run: a Flink application cluster of its own. Pure.
 
 A run is made of two ConfigMaps (Flink's configuration; the status that main() reports), a Service for Flink's REST API, a
-ServiceAccount whose Role is ConfigMaps alone, the JobManager as a Job (one that ended well must never start again) and the
-TaskManagers as a Deployment. *Go* is a third ConfigMap, made when the run may start. Names follow from the run's name, and
-every object belongs to the owner that is given, so that nothing is left when that goes.
+NetworkPolicy that lets only the operator reach it, a ServiceAccount whose Role is ConfigMaps alone, the JobManager as a Job (one
+that ended well must never start again) and the TaskManagers as a Deployment. *Go* is a third ConfigMap, made when the run may
+start. Names follow from the run's name, and every object belongs to the owner that is given, so that nothing is left when that goes.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class PodSettings:
     tolerations: tuple[dict[str, Any], ...] = ()
     node_selector: tuple[tuple[str, str], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    network_policy: bool = True
 
     @classmethod
     def from_text(cls, text: str) -> PodSettings:
@@ -68,6 +69,7 @@ class PodSettings:
             tolerations=tuple(raw.get("tolerations") or ()),
             node_selector=tuple(sorted((raw.get("nodeSelector") or {}).items())),
             environment=tuple(sorted((raw.get("environment") or {}).items())),
+            network_policy=bool(raw.get("networkPolicy", True)),
         )
 
     def over(self, own: PodSettings) -> PodSettings:
@@ -78,6 +80,7 @@ class PodSettings:
             tolerations=(*own.tolerations, *self.tolerations),
             node_selector=own.node_selector or self.node_selector,
             environment=(*own.environment, *self.environment),
+            network_policy=own.network_policy and self.network_policy,
         )
 
 
@@ -105,6 +108,7 @@ def render_run(run: RunSpec) -> tuple[Manifest, ...]:
         _config(run),
         _object(run, "v1", "ConfigMap", f"{run.name}-status"),
         _service(run),
+        *((_network_policy(run),) if run.pods.network_policy else ()),
         _job_manager(run),
         _task_managers(run),
     )
@@ -116,6 +120,7 @@ def run_object_names(run: str) -> tuple[tuple[str, str, str], ...]:
         ("batch/v1", "Job", f"{run}-jm"),
         ("apps/v1", "Deployment", f"{run}-tm"),
         ("v1", "Service", f"{run}-rest"),
+        ("networking.k8s.io/v1", "NetworkPolicy", run),
         ("v1", "ConfigMap", f"{run}-go"),
         ("v1", "ConfigMap", f"{run}-status"),
         ("v1", "ConfigMap", f"{run}-flink"),
@@ -204,6 +209,21 @@ def _service(run: RunSpec) -> Manifest:
     ports = [{"name": "rest", "port": REST_PORT, "targetPort": "rest"}]
     selector = {RUN_LABEL: run.name, COMPONENT_LABEL: "jobmanager"}
     return _object(run, "v1", "Service", f"{run.name}-rest") | {"spec": {"selector": selector, "ports": ports}}
+
+
+def _network_policy(run: RunSpec) -> Manifest:
+    """Flink asks nobody who they are: its pods are reached by one another, by the operator, and for their metrics."""
+    operator = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "headgate"}}}
+    spec = {
+        "podSelector": {"matchLabels": {RUN_LABEL: run.name}},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [{"podSelector": {"matchLabels": {RUN_LABEL: run.name}}}]},
+            {"from": [operator], "ports": [{"port": REST_PORT}]},
+            {"ports": [{"port": METRICS_PORT}]},
+        ],
+    }
+    return _object(run, "networking.k8s.io/v1", "NetworkPolicy", run.name) | {"spec": spec}
 
 
 def _job_manager(run: RunSpec) -> Manifest:
