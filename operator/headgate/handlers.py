@@ -25,6 +25,7 @@ from headgate.kube.watch import ChildWatch
 from headgate.metrics import Metrics, serve
 from headgate.planning.buildjob import BuildSettings
 from headgate.planning.manifests import PodSettings, rest_url
+from headgate.planning.scope import Installation
 from headgate.rounds import Rounds
 
 _PLURAL = "modeldeployments"
@@ -45,7 +46,7 @@ def make_controller(metrics: Metrics) -> Controller:
     builders = int(os.environ.get("HEADGATE_BUILDERS", "2"))
     return Controller(
         kube,
-        Observer(kube, open_flink, builders, namespaces),
+        Observer(kube, open_flink, builders, Installation.from_environment(os.environ), namespaces),
         open_flink,
         BuildSettings.from_environment(os.environ),
         _now,

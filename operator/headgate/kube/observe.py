@@ -22,7 +22,7 @@ from headgate.planning.buildjob import BUILD
 from headgate.planning.draft import read_stamp
 from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL
 from headgate.planning.observation import Observation
-from headgate.planning.scope import beyond_this_release
+from headgate.planning.scope import Installation
 
 Manifest = dict[str, Any]
 
@@ -33,8 +33,16 @@ class Observer:
     ``namespaces``: those that are looked after, which may share no more than ``builders`` builds; none: all of the cluster's.
     """
 
-    def __init__(self, kube: Kube, open_flink: OpenFlink, builders: int, namespaces: Sequence[str] = ()) -> None:
-        self.kube, self.open_flink, self.builders, self.namespaces = kube, open_flink, builders, tuple(namespaces)
+    def __init__(
+        self,
+        kube: Kube,
+        open_flink: OpenFlink,
+        builders: int,
+        installation: Installation,
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self.kube, self.open_flink, self.builders = kube, open_flink, builders
+        self.installation, self.namespaces = installation, tuple(namespaces)
 
     def observe(self, namespace: str, name: str, now: datetime) -> Observation | None:
         """The world as it stands; None where the object is gone."""
@@ -43,7 +51,7 @@ class Observer:
             return None
         metadata = obj["metadata"]
         status = _status(obj)
-        spec, problems = _spec(obj)
+        spec, problems = _spec(obj, self.installation)
         revisions = self._revisions(namespace, name)
         mine = {DEPLOYMENT_LABEL: name}
         jobs = standing(self.kube.list("batch/v1", "Job", namespace, mine))
@@ -114,13 +122,13 @@ def _status(obj: Manifest) -> ModelDeploymentStatus:
         raise _unreadable(f"The status of {metadata.get('namespace', '')}/{metadata['name']}", error) from error
 
 
-def _spec(obj: Manifest) -> tuple[ModelDeploymentSpec | None, tuple[str, ...]]:
+def _spec(obj: Manifest, installation: Installation) -> tuple[ModelDeploymentSpec | None, tuple[str, ...]]:
     try:
-        spec = parse_modeldeployment({k: v for k, v in obj.items() if k != "status"}).spec
+        spec = installation.complete(parse_modeldeployment({k: v for k, v in obj.items() if k != "status"}).spec)
     except InvalidResource as error:
         return None, error.problems
-    beyond = beyond_this_release(spec)
-    return (None, beyond) if beyond else (spec, ())
+    problems = installation.problems(spec)
+    return (None, problems) if problems else (spec, ())
 
 
 def _unreadable(what: str, error: ValidationError) -> ObjectUnreadable:
