@@ -67,7 +67,7 @@ def test_the_minimal_golden_contract_has_the_defaults() -> None:
     assert (job.model.inputs, job.model.outputs, job.model.state, job.model.labels) == ((), (), (), ())
     assert (job.model.version, job.model.histogram, job.model.nan_is_dead_letter) == ("ab" * 6, None, False)
     assert (job.pipeline.module, job.pipeline.fail_on_error, job.parallelism) == (None, False, 1)
-    assert job.model.execution == Execution(("CPUExecutionProvider",), 1, 4096, 100)
+    assert job.model.execution == Execution(("CPUExecutionProvider",), 1, 4096, 400)
     assert job.model.goldens is None
 
 
