@@ -95,7 +95,7 @@ else
 test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 test: setup check verify lab-build
 	$(PYTEST) -n 2 tests/unit tests/scenarios
-	$(RUNTIME_PYTEST) tests/runtime
+	$(RUNTIME_PYTEST) -n 2 --dist loadfile tests/runtime
 	$(PYTEST) -n 2 --dist loadfile tests/component tests/examples
 endif
 
