@@ -29,8 +29,8 @@ IMAGES = REPOSITORY / "images"
 _INPUTS = {
     # The runtime's own source is left out: every job image brings the builder's, above the base's.
     "runtime": (
-        "images/runtime/Dockerfile", "images/runtime/*.lock", "images/runtime/*.lock.json", "images/runtime/*.sh",
-        "images/runtime/check_jars.py", "images/runtime/fetch_jars.py", "images/build.sh",
+        "images/runtime/Dockerfile", "images/runtime/image.lock", "images/runtime/*.lock.json", "images/runtime/*.sh",
+        "images/runtime/bin/*", "images/runtime/check_jars.py", "images/runtime/fetch_jars.py", "images/build.sh",
     ),
     "operator": (
         "images/operator/*", "operator/headgate/**/*", "images/runtime/headgate_runtime/**/*.py",

@@ -13,6 +13,9 @@ import yaml
 from headgate.api.flink import FlinkSpec
 from headgate.api.quantities import parse_bytes
 
+BIN_FOLDER = "/opt/headgate/bin"
+"""Programs of the base image."""
+
 REST_PORT = 8081
 RPC_PORT = 6123
 BLOB_PORT = 6124
@@ -77,7 +80,7 @@ def _proposed() -> dict[str, str]:
         "metrics.reporters": "prom",
         "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
         "metrics.reporter.prom.port": str(METRICS_PORT),
-        "python.executable": "python3",
+        "python.executable": f"{BIN_FOLDER}/worker-python",
         "python.client.executable": "python3",
         # A JobManager plans once and then waits: the second compiler takes more time at its start than it ever wins.
         "env.java.opts.jobmanager": "-XX:TieredStopAtLevel=1",

@@ -15,6 +15,7 @@ from typing import Any
 from headgate.api.flink import FlinkSpec
 from headgate.api.secrets import secret_refs
 from headgate.planning.flinkconfig import (
+    BIN_FOLDER,
     BLOB_PORT,
     LOG4J,
     METRICS_PORT,
@@ -252,7 +253,13 @@ def _job_manager(run: RunSpec) -> Manifest:
 
 
 def _task_managers(run: RunSpec) -> Manifest:
-    command = [f"{FLINK_HOME}/bin/taskmanager.sh", "start-foreground", "-Dtaskmanager.host=$(POD_IP)"]
+    # A Python with everything loaded stands by: a worker that is forked from it starts seconds sooner.
+    command = [
+        f"{BIN_FOLDER}/with-standby",
+        f"{FLINK_HOME}/bin/taskmanager.sh",
+        "start-foreground",
+        "-Dtaskmanager.host=$(POD_IP)",
+    ]
     container = _container(run, "taskmanager", command, {"metrics": METRICS_PORT})
     spec = {
         "replicas": task_manager_count(run.flink),
