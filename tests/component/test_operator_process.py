@@ -4,78 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
+from component.operators import deployment, metrics_of, objects_path, operator_program
 from lab.apiserver import KubeApi
 from lab.definitions import install_definitions
 from lab.network_ports import free_ports
-from lab.processes import Program, Running, ended, start, stop, wait_ready
+from lab.processes import Running, ended, start, stop, wait_ready
 
 _NAMESPACE = "measured"
-_PATH = f"/apis/headgate.dev/v1alpha1/namespaces/{_NAMESPACE}/modeldeployments"
-_OPERATOR = Path(__file__).parents[2] / "operator"
-RESOURCE = {
-    "apiVersion": "headgate.dev/v1alpha1",
-    "kind": "ModelDeployment",
-    "metadata": {"name": "measured"},
-    "spec": {
-        "model": {"uri": "s3://models/churn/3/model.onnx"},
-        "pipeline": {
-            "tables": "CREATE TABLE c (id STRING, age INT) WITH ('connector' = 'datagen');"
-            "CREATE TABLE p (id STRING, probability FLOAT) WITH ('connector' = 'print')",
-            "input": "SELECT id, age FROM c",
-            "key": "id",
-            "output": "INSERT INTO p SELECT id, probability FROM scored",
-        },
-        "flink": {"storage": {"uri": "s3://state/churn"}},
-    },
-}
+_PATH = objects_path(_NAMESPACE)
 
 
 @pytest.fixture(scope="module")
-def address() -> str:
+def port() -> int:
     """Where the operator shows its metrics."""
-    (port,) = free_ports(1)
-    return f"127.0.0.1:{port}"
+    (free,) = free_ports(1)
+    return free
 
 
 @pytest.fixture(scope="module")
-def operator(kubernetes: KubeApi, address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """``kopf run`` as in the operator's pod, in a namespace where it sees no other test's objects."""
+def operator(kubernetes: KubeApi, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An operator with nothing to do."""
     with kubernetes.client() as client:
         install_definitions(client)
         client.post("/api/v1/namespaces", json={"metadata": {"name": _NAMESPACE}}).raise_for_status()
-
-    def ready() -> str | None:
-        try:
-            answer = httpx.get(f"http://{address}/readyz", trust_env=False, timeout=5)
-        except httpx.TransportError as error:
-            return str(error)
-        return None if answer.status_code == 200 else answer.text
-
-    program = Program(
-        name="operator",
-        argv=(
-            sys.executable, "-m", "kopf", "run", "--module", "headgate.handlers", f"--namespace={_NAMESPACE}",
-            "--log-format=json",
-        ),
-        ready=ready,
-        log=tmp_path_factory.mktemp("operator") / "operator.log",
-        environment={
-            "KUBECONFIG": str(kubernetes.kubeconfig),
-            "PYTHONPATH": str(_OPERATOR),
-            "HEADGATE_METRICS": address,
-            "HEADGATE_IMAGE": "registry.example.com/headgate:1",
-            "HEADGATE_REPOSITORY": "registry.example.com/jobs",
-            "HEADGATE_NAMESPACES": _NAMESPACE,
-        },
-    )  # fmt: skip
-    running = start(program)
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    running = start(operator_program(kubernetes, _NAMESPACE, port, log))
     try:
         wait_ready(running)
         yield running
@@ -93,13 +51,13 @@ def until(running: Running, happens: Callable[[], bool], *, seconds: float = 60)
 
 
 def test_an_object_is_counted_shown_and_named_in_the_log_until_the_operator_ends(
-    kubernetes: KubeApi, operator: Running, address: str
+    kubernetes: KubeApi, operator: Running, port: int
 ) -> None:
     def shown() -> str:
-        return httpx.get(f"http://{address}/metrics", trust_env=False, timeout=10).text
+        return metrics_of(port)
 
     with kubernetes.client() as client:
-        assert client.post(_PATH, json=RESOURCE).status_code == 201
+        assert client.post(_PATH, json=deployment("measured")).status_code == 201
         until(operator, lambda: 'headgate_builds_total{outcome="started"} 1.0' in shown())
         with contextlib.suppress(httpx.TransportError):
             status = client.get(f"{_PATH}/measured").json()["status"]
