@@ -6,7 +6,7 @@ One stream goes through all of it, since bringing one up takes most of a minute;
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +127,7 @@ def test_a_version_whose_answers_are_not_the_expected_ones_never_stops_the_one_t
     model, began = dict(stream.spec["model"]), time.time()
     stream.apply("3", model=model | {"goldens": {"uri": stream.upload_goldens("1")}})
 
-    failure = stream.await_status(
-        "it fails at its goldens", lambda status: _failed_at(status, "goldens") and status["lastFailure"]
-    )
+    failure = stream.await_status("it fails at its goldens", _failed_by("GoldensFailed"))
     stream.await_scored(scored, "2")
 
     assert "probability" in failure["message"]
@@ -141,20 +139,22 @@ def test_a_version_whose_answers_are_not_the_expected_ones_never_stops_the_one_t
 def test_a_version_that_fails_at_records_is_taken_back(flow: Flow) -> None:
     stream, scored = flow.stream, flow.scored
     pipeline = dict(stream.spec["pipeline"])
-    before = stream.status()["lastFailure"]["revision"]
     stream.apply("refusing", pipeline=pipeline | {"onError": "Fail"})
 
-    stream.await_status("its failure is told", lambda status: status["lastFailure"]["revision"] != before)
+    failure = stream.await_status("it is given up", _failed_by("RestartingInLoop"), 2 * PATIENCE_S)
     stream.await_status("a version serves again", lambda status: status["phase"] == "Serving")
     stream.await_scored(scored, "2")
 
+    assert "out of data bounds" in failure["message"]
     assert stream.status()["serving"]["version"] == "2"
     assert not scored.of("refusing")
     stream.spec["pipeline"] = pipeline
 
 
-def _failed_at(status: dict[str, Any], stage: str) -> bool:
-    return bool((status.get("lastFailure") or {}).get("stage") == stage)
+def _failed_by(reason: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda status: (
+        status.get("lastFailure") if (status.get("lastFailure") or {}).get("reason") == reason else None
+    )
 
 
 def test_a_stream_stands_still_while_it_is_suspended_and_goes_on_from_there(flow: Flow) -> None:

@@ -64,8 +64,16 @@ def test_a_version_whose_savepoint_fails_until_the_deadline_is_given_up(story: S
     story.then_serves("1").then_shown_by("1").then_stalled("SavepointFailed").then_runs("churn-r1")
 
 
-def test_a_version_that_crashes_after_its_first_results_is_not_rolled_back_by_itself(story: Story) -> None:
-    story.given_serving("1").given("2", crash_after=8).when_applied("2").passes(100)
+def test_a_version_that_crashes_after_its_first_results_is_taken_back_from_where_those_end(story: Story) -> None:
+    story.given_serving("1").given("2", crash_after=8).when_applied("2").until_settled()
+    story.then_serves("1").then_stalled("RestartingInLoop").then_told("RolledBack").then_runs("churn-r3")
+    story.then_shown_by("1", "2", "1")
+    back = [a.savepoint for a in story.world.actions if isinstance(a, LetGo)][2]
+    assert back == "s3://state/churn/shop/churn-5b0e6f0e/churn-r2/", "what was shown is not begun before"
+
+
+def test_a_version_that_crashes_when_it_serves_is_not_rolled_back_by_itself(story: Story) -> None:
+    story.given_serving("1").given("2", crash_after=13).when_applied("2").passes(100)
     assert story.status.serving is not None
     assert story.status.serving.version == "2"
     story.until(lambda s: s.status.last_failure is not None).then_failed("run", "JobRestarting")
@@ -74,7 +82,7 @@ def test_a_version_that_crashes_after_its_first_results_is_not_rolled_back_by_it
 def test_a_version_that_crashes_again_and_again_does_not_stand_in_the_way_of_the_one_that_mends_it(
     story: Story,
 ) -> None:
-    story.given_serving("1").given("2", crash_after=8).when_applied("2").passes(60)
+    story.given_serving("1").given("2", crash_after=13).when_applied("2").passes(60)
     story.given("2", crash_after=1).passes(60).when_applied("3").until_settled()
     story.then_serves("3").then_ready().then_shown_by("1", "2", "3")
 

@@ -19,7 +19,7 @@ def test_the_first_second_has_a_status_and_every_step_says_what_it_waits_for(sto
     assert story.condition("ImageBuilt").reason == "Building"
     story.until_phase(Phase.CHECKING).then_waits_for("the candidate to be ready (")
     assert story.condition("ImageBuilt").reason == "Built"
-    story.until_hand_over("Starting").then_phase(Phase.STARTING).then_waits_for("the first checkpoint")
+    story.until_hand_over("Starting").then_phase(Phase.STARTING).then_waits_for("two checkpoints without a restart")
     story.until_phase(Phase.SERVING).then_ready().then_not_stalled()
     assert story.condition("JobRunning").status.value == "True"
 

@@ -74,6 +74,8 @@ class Checkpoints:
     restored: str = ""
     failures: tuple[tuple[datetime, str], ...] = ()
     """When the latest failed ones were asked for, and in a sentence why they failed; newest first."""
+    completions: tuple[datetime, ...] = ()
+    """When the latest complete ones were asked for; newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,16 @@ class FlinkRest:
         newest, restored = (
             str((latest.get(kind) or {}).get("external_path") or "") for kind in ("completed", "restored")
         )
+        history = [(_moment(int(one["trigger_timestamp"])), one) for one in answer.get("history") or []]
         failures = tuple(
-            (_moment(int(one["trigger_timestamp"])), sentence_of(str(one.get("failure_message") or "")))
-            for one in answer.get("history") or []
+            (when, sentence_of(str(one.get("failure_message") or "")))
+            for when, one in history
             if one["status"] == "FAILED"
         )
-        return Checkpoints(int(counts["completed"]), int(counts["failed"]), newest, restored, failures)
+        completions = tuple(
+            when for when, one in history if one["status"] == "COMPLETED" and not one.get("is_savepoint")
+        )
+        return Checkpoints(int(counts["completed"]), int(counts["failed"]), newest, restored, failures, completions)
 
     def failure(self, job_id: str) -> str:
         """The newest exception of the job as one sentence; empty where there is none."""

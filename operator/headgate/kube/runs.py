@@ -39,7 +39,7 @@ _STATES = {
 }  # fmt: skip
 
 _SIDES = ("inputs", "outputs")
-_EARLY = 3
+_EARLY = 10
 """Checkpoints after which nobody asks any more since when every task runs."""
 
 
@@ -92,6 +92,7 @@ def _with_flink(run: ObservedRun, flink: FlinkRest, trigger: str) -> ObservedRun
     since = flink.running_since(job.id, vertices) if early else None
     # Those that Flink asked for before every task ran failed for that alone.
     failures = [why for when, why in checkpoints.failures if since is not None and when >= since]
+    steady = [when for when in checkpoints.completions if since is not None and when >= since]
     # A snapshot of its own that it was restored from was completed by it, before its JobManager came to an end.
     own = f"/{run.name}/checkpoints/" in checkpoints.restored
     return replace(
@@ -102,6 +103,7 @@ def _with_flink(run: ObservedRun, flink: FlinkRest, trigger: str) -> ObservedRun
         restarts=flink.restarts(job.id) if runs else 0,
         failure=flink.failure(job.id) or next(iter(failures), ""),
         checkpoints=checkpoints.completed + int(own),
+        steady_checkpoints=len(steady) if early else checkpoints.completed,
         failed_checkpoints=len(failures),
         newest_checkpoint=checkpoints.newest or (checkpoints.restored if own else ""),
         parallelism=max((v.parallelism for v in vertices), default=0),

@@ -150,6 +150,8 @@ class ObservedRun:
     checkpoints: int | None = None
     """Complete checkpoints of this run, the one that it was restored from after a JobManager's end included, the savepoint
     that it was let start from not; None where nobody can tell."""
+    steady_checkpoints: int = 0
+    """Those that were asked for since every task runs without a restart."""
     failed_checkpoints: int = 0
     newest_checkpoint: str = ""
     parallelism: int = 0

@@ -1,9 +1,11 @@
-"""The second half of a hand-over: a run is started, watched until its first checkpoint, and taken away where it fails. Pure.
+"""The second half of a hand-over: a run is started, watched until it holds, and taken away where it fails. Pure.
 
 Two rules hold whatever happens: a run is let go only when no other run can emit a record; and what a stream starts from is
-where the run before it left off. A run is promoted when its first checkpoint is complete: until then an exactly-once sink has
-shown nothing of it, so that going back repeats nothing; from then on it is the stream, and never given up for its savepoint.
-Whoever starts in the place of a run that was let go looks into that run's folder first, for nobody sees its last second.
+where the run before it left off. A run is promoted when it completed two checkpoints without a restart: the first may have come
+before the first record, and between the two lie the records of a whole interval. Until its first checkpoint an exactly-once sink has
+shown nothing of a run, and going back begins at the savepoint; from then on it is the stream, and whatever takes its place begins where
+its own newest snapshot is. Whoever starts in the place of a run that was let go looks into that run's folder first, for nobody sees
+its last second.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ RESTORE_FROM = "headgate.dev/restore-from"
 """The annotation by which a person says what to start from, where Headgate does not know or what it knows does not work."""
 
 CRASHES = 3
-"""A run that crashed so often before its first checkpoint is not going to be healthy."""
+"""A run that crashed so often before it was promoted is not going to be healthy."""
+
+STEADY = 2
+"""So many checkpoints without a restart make a run healthy."""
 
 _RETRY = timedelta(seconds=30)
 
@@ -63,7 +68,7 @@ def advance_start(draft: Draft, hand_over: HandOverStatus) -> None:
     draft.set(run=None)
     revision = draft.seen.revision(hand_over.to_revision)
     run = draft.seen.run(hand_over.to_run)
-    if run is not None and _has_shown_something(run):
+    if run is not None and _holds(run):
         promote(draft, hand_over, revision, run)
         draft.wait("the next look", WATCHING)
     elif draft.suspended:
@@ -83,8 +88,11 @@ def withdraw(draft: Draft, hand_over: HandOverStatus) -> str:
     draft.set(hand_over=None, run=None)
     if run is not None and run.job_manager is JobManagerState.ACTIVE and run.go is None:
         return hand_over.savepoint
+    folder = newest_below(draft.folder(hand_over.to_run, hand_over.to_revision))
+    if run is not None and run.checkpoints:
+        return folder
     # It may complete its first checkpoint in its very last second; if it does, its folder holds what it has shown.
-    return either(newest_below(draft.folder(hand_over.to_run, hand_over.to_revision)), hand_over.savepoint)
+    return either(folder, hand_over.savepoint)
 
 
 def go_back(draft: Draft, hand_over: HandOverStatus) -> None:
@@ -102,10 +110,10 @@ def go_back(draft: Draft, hand_over: HandOverStatus) -> None:
         begin_start(draft, HandOverPurpose.ROLLBACK, run, old, place, drop_state=True, asked=hand_over.asked)
 
 
-def _has_shown_something(run: ObservedRun) -> bool:
-    """A checkpoint is complete, or a bounded stream came to its end before one."""
+def _holds(run: ObservedRun) -> bool:
+    """Checkpoints are complete one after another, or a bounded stream came to its end before that."""
     ended = run.job_manager is JobManagerState.ENDED or run.flink is FlinkState.ENDED
-    return bool(run.checkpoints) or (ended and run.go is not None)
+    return run.steady_checkpoints >= STEADY or (ended and run.go is not None)
 
 
 def _not_asked_for(draft: Draft, hand_over: HandOverStatus) -> bool:
@@ -185,9 +193,9 @@ def _problem(draft: Draft, hand_over: HandOverStatus, run: ObservedRun | None) -
             return Problem(Reason.POD_FAILED, f"The JobManager of run {run.name} crashes again and again: {detail}")
         if run.restarts >= CRASHES:
             return Problem(Reason.RESTARTING_IN_LOOP, f"The job restarts again and again: {run.failure}")
-        if run.failed_checkpoints >= CRASHES:
+        if run.failed_checkpoints >= CRASHES and not run.steady_checkpoints:
             return Problem(Reason.CHECKPOINTS_FAILING, f"Checkpoints fail, and none was complete: {run.failure}")
-    if draft.older_than(hand_over.since, draft.deadline):
+    if draft.older_than(hand_over.since, draft.deadline) and (run is None or not run.checkpoints):
         detail = f" {run.pod_problem}" if run is not None and run.pod_problem else ""
         message = f"No checkpoint was complete within {draft.deadline_text}.{detail}"
         return Problem(Reason.PROGRESS_DEADLINE_EXCEEDED, message)
@@ -213,4 +221,4 @@ def _let_go(draft: Draft, hand_over: HandOverStatus, revision: ModelRevision, *,
         anew = run is None or run.job_manager is JobManagerState.ABSENT
         place = either(newest_below(spec.folder), hand_over.savepoint) if again and anew else hand_over.savepoint
         draft.act(LetGo(spec, place, hand_over.drop_state))
-    draft.wait("the first checkpoint", WATCHING)
+    draft.wait("two checkpoints without a restart", WATCHING)

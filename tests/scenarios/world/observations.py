@@ -135,7 +135,8 @@ def _run(name: str) -> st.SearchStrategy[ObservedRun]:
         pods_ready=st.integers(0, 2), pods_wanted=st.integers(0, 2), pod_problem=_texts, report=_reports,
         go=_maybe(_paths), flink=st.sampled_from(FlinkState), job_id=_digits, failure=_texts,
         running_since=_maybe(st.integers(-5, 500).map(lambda ago: NOW - timedelta(seconds=ago))),
-        checkpoints=st.none() | st.integers(0, 4), failed_checkpoints=st.integers(0, 4), newest_checkpoint=_paths,
+        checkpoints=st.none() | st.integers(0, 4), steady_checkpoints=st.integers(0, 4),
+        failed_checkpoints=st.integers(0, 4), newest_checkpoint=_paths,
         parallelism=st.integers(0, 4), wanted_parallelism=st.integers(0, 4), savepoint=_maybe(_savepoints),
         records_per_second=st.none() | st.floats(0, 1e6),
     )  # fmt: skip

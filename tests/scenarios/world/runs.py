@@ -71,6 +71,7 @@ class Run:
     newest: Snapshot | None = None
     ha: bool = False
     checkpoints: int = 0
+    steady_checkpoints: int = 0
     failed_checkpoints: int = 0
     last_checkpoint: int = 0
     parallelism: int = 1
@@ -189,6 +190,7 @@ class Run:
             if seconds >= JOB_START and not self.behaviour.never_runs:
                 self._state(FlinkState.RUNNING)
                 self.last_checkpoint = self.clock
+                self.steady_checkpoints = 0
         else:
             self._work(seconds)
 
@@ -216,6 +218,7 @@ class Run:
             self.failure = "Checkpoint expired before completing"
             return
         self.checkpoints += 1
+        self.steady_checkpoints += 1
         path = f"{self.spec.folder}/checkpoints/job/chk-{self.clock}"
         self.newest = self.storage.write(path, self.position, self.behaviour.operators)
         self._show()
@@ -335,6 +338,7 @@ class Run:
             else None,
             failure=self.failure if up else "",
             checkpoints=self.checkpoints if up else None,
+            steady_checkpoints=self.steady_checkpoints if up and self.flink is FlinkState.RUNNING else 0,
             failed_checkpoints=self.failed_checkpoints if up else 0,
             newest_checkpoint=self.newest.path if up and self.newest is not None and self.checkpoints else "",
             parallelism=self.parallelism if up and self.flink is FlinkState.RUNNING else 0,

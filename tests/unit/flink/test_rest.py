@@ -54,7 +54,8 @@ def test_checkpoints_tell_what_was_restored_and_why_the_failed_ones_failed() -> 
             "savepoint": None,
         },
         "history": [
-            {"status": "COMPLETED", "trigger_timestamp": 3000},
+            {"status": "COMPLETED", "trigger_timestamp": 4000, "is_savepoint": True},
+            {"status": "COMPLETED", "trigger_timestamp": 3000, "is_savepoint": False},
             {"status": "FAILED", "trigger_timestamp": 2000, "failure_message": "Checkpoint expired."},
             {"status": "FAILED", "trigger_timestamp": 1000},
         ],
@@ -65,7 +66,7 @@ def test_checkpoints_tell_what_was_restored_and_why_the_failed_ones_failed() -> 
     second = datetime.fromtimestamp(1, UTC), datetime.fromtimestamp(2, UTC)
     assert found == Checkpoints(
         1, 2, "s3://state/churn-r1/checkpoints/x/chk-17", "s3://state/churn-r1/checkpoints/x/chk-2",
-        ((second[1], "Checkpoint expired."), (second[0], "")),
+        ((second[1], "Checkpoint expired."), (second[0], "")), (datetime.fromtimestamp(3, UTC),),
     )  # fmt: skip
 
 
