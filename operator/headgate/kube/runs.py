@@ -103,7 +103,7 @@ def _with_flink(run: ObservedRun, flink: FlinkRest, trigger: str) -> ObservedRun
         restarts=flink.restarts(job.id) if runs else 0,
         failure=flink.failure(job.id) or next(iter(failures), ""),
         checkpoints=checkpoints.completed + int(own),
-        steady_checkpoints=len(steady) if early else checkpoints.completed,
+        steady_checkpoints=checkpoints.completed if job.scores and not early else len(steady),
         failed_checkpoints=len(failures),
         newest_checkpoint=checkpoints.newest or (checkpoints.restored if own else ""),
         parallelism=max((v.parallelism for v in vertices), default=0),
