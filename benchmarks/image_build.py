@@ -156,8 +156,10 @@ def _run(resource: Path, registry: Registry, base: str) -> Built:
         sys.executable, "-m", "benchmarks.inside.headgate_cli", "build", str(resource), "--push",
         f"{registry.address}/team/bench", "--base", base, "--plain-http", "-o", "json",
     ]  # fmt: skip
+    # As it is installed: with its bytecode, which some environments keep Python from writing.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     begun = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     seconds = time.perf_counter() - begun
     if done.returncode:
         raise ToolMissing(f"headgate build failed: {done.stderr.strip()[-500:]}")
