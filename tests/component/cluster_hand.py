@@ -145,8 +145,8 @@ def _answer(path: str, runs: bool) -> Any:
         }
     if path.endswith("/checkpoints"):
         return {
-            "counts": {"completed": 9, "failed": 0},
-            "latest": {"completed": {"external_path": "s3://x/chk-9"}},
+            "counts": {"completed": 90, "failed": 0},
+            "latest": {"completed": {"external_path": "s3://x/chk-90"}},
             "history": [],
         }
     if path.endswith("/resource-requirements"):
