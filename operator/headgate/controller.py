@@ -44,17 +44,10 @@ from headgate.planning.actions import (
 )
 from headgate.planning.buildjob import BuildSettings, build_name, render_build
 from headgate.planning.deletion import FINALIZER
-from headgate.planning.manifests import (
-    DEPLOYMENT_LABEL,
-    PodSettings,
-    RunSpec,
-    render_go,
-    render_run,
-    run_object_names,
-    task_manager_count,
-)
+from headgate.planning.manifests import render_go, render_run, run_object_names, task_manager_count
 from headgate.planning.observation import JobManagerState, Observation
 from headgate.planning.plan import Plan, plan
+from headgate.planning.runspec import DEPLOYMENT_LABEL, PodSettings, RunSpec
 
 log = logging.getLogger("headgate")
 

@@ -24,7 +24,8 @@ from headgate.kube.observe import Observer
 from headgate.kube.watch import ChildWatch
 from headgate.metrics import Metrics, serve
 from headgate.planning.buildjob import BuildSettings
-from headgate.planning.manifests import PodSettings, rest_url
+from headgate.planning.manifests import rest_url
+from headgate.planning.runspec import PodSettings
 from headgate.planning.scope import Installation
 from headgate.rounds import Rounds
 

@@ -13,8 +13,9 @@ import yaml
 
 from headgate.api.load import load_modeldeployments
 from headgate.planning.buildjob import BuildSettings, render_build
-from headgate.planning.manifests import Owner, RunSpec, render_run
+from headgate.planning.manifests import render_run
 from headgate.planning.revisions import new_revision, template_of
+from headgate.planning.runspec import Owner, RunSpec
 from lab.apiserver import KubeApi
 from lab.build import binary_path
 

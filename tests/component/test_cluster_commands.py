@@ -16,8 +16,8 @@ import pytest
 from headgate.api.revision import ModelRevision
 from headgate.api.validation import parse_modeldeployment
 from headgate.cli.main import main
-from headgate.planning.manifests import DEPLOYMENT_LABEL
 from headgate.planning.revisions import new_revision, revision_name_of, template_of
+from headgate.planning.runspec import DEPLOYMENT_LABEL
 from lab.apiserver import KubeApi
 from lab.definitions import install_definitions
 

@@ -20,7 +20,7 @@ from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, listed,
 from e2e.models import FEATURES, answers, features
 from e2e.stream import Feed, Scored, make_topics
 from headgate.models.reader import read_model
-from headgate.planning.manifests import DEPLOYMENT_LABEL
+from headgate.planning.runspec import DEPLOYMENT_LABEL
 from lab.cluster.layout import KAFKA, REGISTRY, S3, S3_ACCESS_KEY, S3_SECRET_KEY
 
 PATIENCE_S = 240

@@ -15,7 +15,8 @@ from headgate.api.load import load_modeldeployments
 from headgate.api.resources import ModelDeployment
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 from headgate.flink.rest import Checkpoints, FlinkRest, Job
-from headgate.planning.manifests import RUN_LABEL, RunSpec, render_go, render_run
+from headgate.planning.manifests import render_go, render_run
+from headgate.planning.runspec import RUN_LABEL, RunSpec
 
 PATIENCE_S = 240
 """For anything that pods do: the machine may be busy with other things."""

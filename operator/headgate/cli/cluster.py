@@ -12,7 +12,7 @@ from headgate.api.revision import REVISION_KIND, ModelRevision
 from headgate.errors import HeadgateError
 from headgate.kube.client import Kube, Manifest
 from headgate.kube.contexts import open_context
-from headgate.planning.manifests import DEPLOYMENT_LABEL
+from headgate.planning.runspec import DEPLOYMENT_LABEL
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The ModelDeployment.")]
 Namespace = Annotated[str, typer.Option("-n", "--namespace", help="Its namespace. Default: the context's.")]

@@ -9,9 +9,9 @@ from typing import Any
 
 from headgate.kube.objects import conditions, label, pod_problem
 from headgate.planning.draft import moment_of
-from headgate.planning.manifests import REVISION_LABEL
 from headgate.planning.observation import BuildResult, BuildState, ObservedBuild
 from headgate.planning.reasons import Reason
+from headgate.planning.runspec import REVISION_LABEL
 
 Manifest = dict[str, Any]
 ReadLog = Callable[[str, str, int], str]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headgate.planning.manifests import COMPONENT_LABEL, RUN_LABEL
 from headgate.planning.observation import JobManagerState
+from headgate.planning.runspec import COMPONENT_LABEL, RUN_LABEL
 
 Manifest = dict[str, Any]
 

@@ -20,8 +20,8 @@ from headgate.kube.objects import FLINKS_OWN, RunObjects, conditions, label, run
 from headgate.kube.runs import OpenFlink, observe_run
 from headgate.planning.buildjob import BUILD
 from headgate.planning.draft import read_stamp
-from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL
 from headgate.planning.observation import Observation
+from headgate.planning.runspec import COMPONENT_LABEL, DEPLOYMENT_LABEL
 from headgate.planning.scope import Installation
 
 Manifest = dict[str, Any]

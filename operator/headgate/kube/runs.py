@@ -18,7 +18,6 @@ from headgate.kube.objects import (
     label,
     pod_problem,
 )
-from headgate.planning.manifests import REVISION_LABEL
 from headgate.planning.observation import (
     FlinkState,
     JobManagerState,
@@ -27,6 +26,7 @@ from headgate.planning.observation import (
     RuntimeReport,
     Signature,
 )
+from headgate.planning.runspec import REVISION_LABEL
 
 OpenFlink = Callable[[str, str], FlinkRest]
 """Opens the REST API of a run by name and namespace."""

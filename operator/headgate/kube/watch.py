@@ -15,7 +15,7 @@ from headgate.errors import ClusterError
 from headgate.kube.client import Kube
 from headgate.kube.errors import ApiInvalid
 from headgate.kube.objects import label
-from headgate.planning.manifests import DEPLOYMENT_LABEL
+from headgate.planning.runspec import DEPLOYMENT_LABEL
 
 log = logging.getLogger("headgate")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headgate.api.revision import ModelRevision, ModelRevisionStatus
-from headgate.planning.manifests import RunSpec
+from headgate.planning.runspec import RunSpec
 
 
 class EventType(StrEnum):

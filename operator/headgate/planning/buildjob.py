@@ -15,7 +15,7 @@ import yaml
 
 from headgate.api.resources import API_VERSION, KIND
 from headgate.api.revision import ModelRevision
-from headgate.planning.manifests import COMPONENT_LABEL, DEPLOYMENT_LABEL, MANAGED_BY, REVISION_LABEL, Manifest
+from headgate.planning.runspec import COMPONENT_LABEL, DEPLOYMENT_LABEL, MANAGED_BY, REVISION_LABEL, Manifest
 
 BUILD = "build"
 """The component label of build Jobs and their pods."""

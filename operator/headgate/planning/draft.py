@@ -15,10 +15,10 @@ from headgate.api.quantities import parse_duration
 from headgate.api.revision import ModelRevision, ModelRevisionStatus, RevisionPhase
 from headgate.api.status import ConditionType, FailureStatus, ModelDeploymentStatus
 from headgate.planning.actions import Action, ApplyRun, DeleteRun, Event, EventType, LetGo, UpdateRevision
-from headgate.planning.manifests import Owner, PodSettings, RunSpec
 from headgate.planning.observation import Observation
 from headgate.planning.places import run_folder
 from headgate.planning.reasons import Reason, reason_or
+from headgate.planning.runspec import Owner, PodSettings, RunSpec
 
 WATCHING = timedelta(seconds=1)
 """How soon to look again while a stream stops or starts: Flink tells nothing by itself."""

@@ -8,12 +8,7 @@ start. Names follow from the run's name, and every object belongs to the owner t
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
-
 from headgate.api.flink import FlinkSpec
-from headgate.api.secrets import secret_refs
 from headgate.planning.flinkconfig import (
     BIN_FOLDER,
     BLOB_PORT,
@@ -24,82 +19,8 @@ from headgate.planning.flinkconfig import (
     RunPlace,
     render_flink_config,
 )
-
-Manifest = dict[str, Any]
-
-FLINK_UID = 9999
-FLINK_HOME = "/opt/flink"
-CONFIG_FOLDER = f"{FLINK_HOME}/conf"
-SECRETS_FOLDER = "/opt/headgate/secrets"
-STORAGE_FOLDER = "/opt/headgate/storage"
-DEPLOYMENT_LABEL = "headgate.dev/deployment"
-REVISION_LABEL = "headgate.dev/revision"
-RUN_LABEL = "headgate.dev/run"
-COMPONENT_LABEL = "app.kubernetes.io/component"
-MANAGED_BY = "headgate"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The object that a run's objects belong to."""
-
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class PodSettings:
-    """What an installation adds to every pod."""
-
-    pull_secrets: tuple[str, ...] = ()
-    priority_class: str = ""
-    tolerations: tuple[dict[str, Any], ...] = ()
-    node_selector: tuple[tuple[str, str], ...] = ()
-    environment: tuple[tuple[str, str], ...] = ()
-    network_policy: bool = True
-
-    @classmethod
-    def from_text(cls, text: str) -> PodSettings:
-        """Read the JSON object that the chart makes of ``runs``."""
-        raw = json.loads(text or "{}")
-        return cls(
-            pull_secrets=tuple(raw.get("pullSecrets") or ()),
-            priority_class=raw.get("priorityClassName") or "",
-            tolerations=tuple(raw.get("tolerations") or ()),
-            node_selector=tuple(sorted((raw.get("nodeSelector") or {}).items())),
-            environment=tuple(sorted((raw.get("environment") or {}).items())),
-            network_policy=bool(raw.get("networkPolicy", True)),
-        )
-
-    def over(self, own: PodSettings) -> PodSettings:
-        """These with a run's own ones, which come first."""
-        return PodSettings(
-            pull_secrets=tuple(dict.fromkeys((*own.pull_secrets, *self.pull_secrets))),
-            priority_class=own.priority_class or self.priority_class,
-            tolerations=(*own.tolerations, *self.tolerations),
-            node_selector=own.node_selector or self.node_selector,
-            environment=(*own.environment, *self.environment),
-            network_policy=own.network_policy and self.network_policy,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RunSpec:
-    """All that a run's objects are made of. ``image`` is always by digest; ``folder`` is where the run's data lies, and no
-    other run's."""
-
-    name: str
-    namespace: str
-    deployment: str
-    revision: str
-    image: str
-    flink: FlinkSpec
-    folder: str
-    tables: str = ""
-    owner: Owner | None = None
-    pods: PodSettings = field(default_factory=PodSettings)
+from headgate.planning.pods import FLINK_HOME, render_container, render_pod
+from headgate.planning.runspec import COMPONENT_LABEL, RUN_LABEL, Manifest, RunSpec, run_labels
 
 
 def render_run(run: RunSpec) -> tuple[Manifest, ...]:
@@ -138,19 +59,6 @@ def render_go(run: RunSpec, savepoint: str, *, drop_state: bool = False) -> Mani
     """
     data = {"savepoint": savepoint} | ({"dropState": "true"} if drop_state else {})
     return _object(run, "v1", "ConfigMap", f"{run.name}-go") | {"data": data}
-
-
-def run_labels(run: RunSpec, component: str = "") -> dict[str, str]:
-    """The labels of a run's objects."""
-    labels = {
-        "app.kubernetes.io/name": "headgate-run",
-        "app.kubernetes.io/instance": run.deployment,
-        "app.kubernetes.io/managed-by": MANAGED_BY,
-        DEPLOYMENT_LABEL: run.deployment,
-        REVISION_LABEL: run.revision,
-        RUN_LABEL: run.name,
-    }
-    return labels | ({COMPONENT_LABEL: component} if component else {})
 
 
 def task_manager_count(flink: FlinkSpec) -> int:
@@ -240,14 +148,14 @@ def _job_manager(run: RunSpec) -> Manifest:
         "headgate_runtime.cluster",
     ]
     ports = {"rest": REST_PORT, "rpc": RPC_PORT, "blob": BLOB_PORT, "metrics": METRICS_PORT}
-    container = _container(run, "jobmanager", command, ports)
+    container = render_container(run, "jobmanager", command, ports)
     container["readinessProbe"] = {"httpGet": {"path": "/config", "port": "rest"}, "periodSeconds": 2}
     container["startupProbe"] = {"tcpSocket": {"port": "rpc"}, "periodSeconds": 2, "failureThreshold": 90}
     container["livenessProbe"] = {"tcpSocket": {"port": "rpc"}, "periodSeconds": 20, "failureThreshold": 6}
     spec = {
         # The JobManager comes back after every crash; it is the operator that gives a run up.
         "backoffLimit": 1_000_000,
-        "template": _pod(run, "jobmanager", container, "OnFailure"),
+        "template": render_pod(run, "jobmanager", container, "OnFailure"),
     }
     return _object(run, "batch/v1", "Job", f"{run.name}-jm") | {"spec": spec}
 
@@ -260,101 +168,10 @@ def _task_managers(run: RunSpec) -> Manifest:
         "start-foreground",
         "-Dtaskmanager.host=$(POD_IP)",
     ]
-    container = _container(run, "taskmanager", command, {"metrics": METRICS_PORT})
+    container = render_container(run, "taskmanager", command, {"metrics": METRICS_PORT})
     spec = {
         "replicas": task_manager_count(run.flink),
         "selector": {"matchLabels": {RUN_LABEL: run.name, COMPONENT_LABEL: "taskmanager"}},
-        "template": _pod(run, "taskmanager", container, "Always"),
+        "template": render_pod(run, "taskmanager", container, "Always"),
     }
     return _object(run, "apps/v1", "Deployment", f"{run.name}-tm") | {"spec": spec}
-
-
-def _container(run: RunSpec, component: str, command: list[str], ports: dict[str, int]) -> Manifest:
-    size = run.flink.job_manager if component == "jobmanager" else run.flink.task_manager
-    resources = {"cpu": size.cpu, "memory": size.memory}
-    environment = [
-        {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-        {"name": "HEADGATE_RUN", "value": run.name},
-        {"name": "FLINK_LOG_DIR", "value": "/tmp"},
-        *({"name": name, "value": value} for name, value in run.pods.environment),
-    ]
-    if run.flink.storage.secret:
-        # A path, not a secret: the credentials themselves stay in the mounted file.
-        environment.append({"name": "AWS_SHARED_CREDENTIALS_FILE", "value": f"{STORAGE_FOLDER}/credentials"})
-    return {
-        "name": component,
-        "image": run.image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": command,
-        "env": environment,
-        "ports": [{"name": name, "containerPort": port} for name, port in ports.items()],
-        "resources": {"requests": resources, "limits": resources},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [mount for _, mount in _volumes(run)],
-    }
-
-
-def _pod(run: RunSpec, component: str, container: Manifest, restart_policy: str) -> Manifest:
-    spec: Manifest = {
-        "serviceAccountName": run.name,
-        "restartPolicy": restart_policy,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 15,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": FLINK_UID,
-            "runAsGroup": FLINK_UID,
-            "fsGroup": FLINK_UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [volume for volume, _ in _volumes(run)],
-    }
-    if run.pods.pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in run.pods.pull_secrets]
-    if run.pods.priority_class:
-        spec["priorityClassName"] = run.pods.priority_class
-    if run.pods.tolerations:
-        spec["tolerations"] = list(run.pods.tolerations)
-    if run.pods.node_selector:
-        spec["nodeSelector"] = dict(run.pods.node_selector)
-    return {"metadata": {"labels": run_labels(run, component)}, "spec": spec}
-
-
-def _volumes(run: RunSpec) -> tuple[tuple[Manifest, Manifest], ...]:
-    """Pairs of a volume and its mount."""
-    storage = run.flink.storage
-    pairs: list[tuple[Manifest, Manifest]] = [
-        ({"name": "tmp", "emptyDir": {}}, {"name": "tmp", "mountPath": "/tmp"}),
-        (
-            {"name": "flink", "configMap": {"name": f"{run.name}-flink"}},
-            {"name": "flink", "mountPath": CONFIG_FOLDER, "readOnly": True},
-        ),
-    ]
-    if storage.claim:
-        folder = "/" + storage.uri.removeprefix("file://").strip("/")
-        pairs.append(
-            (
-                {"name": "state", "persistentVolumeClaim": {"claimName": storage.claim}},
-                {"name": "state", "mountPath": folder},
-            )
-        )
-    if storage.secret:
-        pairs.append(
-            (
-                {"name": "storage", "secret": {"secretName": storage.secret, "defaultMode": 0o440}},
-                {"name": "storage", "mountPath": STORAGE_FOLDER, "readOnly": True},
-            )
-        )
-    for number, name in enumerate(sorted({ref.name for ref in secret_refs(run.tables)})):
-        pairs.append(
-            (
-                {"name": f"secret-{number}", "secret": {"secretName": name, "defaultMode": 0o440}},
-                {"name": f"secret-{number}", "mountPath": f"{SECRETS_FOLDER}/{name}", "readOnly": True},
-            )
-        )
-    return tuple(pairs)

@@ -6,10 +6,10 @@ from headgate.api.revision import ModelRevision
 from headgate.api.status import HandOverPurpose, RunStatus, ScaleStatus, ServingStatus
 from headgate.planning.actions import ApplyRun, RemoveAnnotation, Rescale
 from headgate.planning.draft import Draft
-from headgate.planning.manifests import COMPONENT_LABEL, RUN_LABEL
 from headgate.planning.observation import FlinkState, JobManagerState, ObservedRun
 from headgate.planning.outcome import finish, is_over, known_state, remember, run_status
 from headgate.planning.reasons import Reason
+from headgate.planning.runspec import COMPONENT_LABEL, RUN_LABEL
 from headgate.planning.savepoints import advance_savepoint
 from headgate.planning.starting import RESTORE_FROM, begin_start
 from headgate.planning.stopping import BACK_OFF, begin_stop, cannot_stop, savepoint_failed

@@ -31,8 +31,9 @@ from headgate.planning.actions import (
     UpdateRevision,
 )
 from headgate.planning.deletion import FINALIZER
-from headgate.planning.manifests import RunSpec, task_manager_count
+from headgate.planning.manifests import task_manager_count
 from headgate.planning.observation import BuildResult, BuildState, FlinkState, Observation, ObservedBuild
+from headgate.planning.runspec import RunSpec
 from scenarios.world.behaviour import Behaviour
 from scenarios.world.runs import SAVEPOINT, Asked, Run
 from scenarios.world.stream import ImpossibleWorld, Storage, Stream

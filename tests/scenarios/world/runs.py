@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from headgate.planning.manifests import RunSpec
 from headgate.planning.observation import (
     FlinkState,
     JobManagerState,
@@ -14,6 +13,7 @@ from headgate.planning.observation import (
     ObservedSavepoint,
     RuntimeReport,
 )
+from headgate.planning.runspec import RunSpec
 from scenarios.world.behaviour import STAGES, Behaviour
 from scenarios.world.stream import ImpossibleWorld, Snapshot, Storage, Stream
 

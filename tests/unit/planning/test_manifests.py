@@ -8,7 +8,8 @@ import pytest
 
 from headgate.api.flink import FlinkSpec
 from headgate.planning.flinkconfig import METRICS_PORT, REST_PORT
-from headgate.planning.manifests import PodSettings, RunSpec, render_run, run_object_names
+from headgate.planning.manifests import render_run, run_object_names
+from headgate.planning.runspec import PodSettings, RunSpec
 
 
 def _run(settings: str = "{}") -> RunSpec:
