@@ -10,10 +10,14 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+
+from component.operators import prepare_namespace
+from lab.apiserver import KubeApi
 
 _STATUS = {"Content-Type": "application/merge-patch+json"}
 _NOW = "2026-03-01T12:00:00Z"
@@ -135,6 +139,31 @@ def flink_of(hand: Hand) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedCluster:
+    """What a test holds of a cluster that is played. ``flink_url``: a value for ``HEADGATE_FLINK_URL``."""
+
+    client: httpx.Client
+    hand: Hand
+    flink_url: str
+
+
+@contextmanager
+def played_cluster(kubernetes: KubeApi, namespace: str) -> Iterator[PlayedCluster]:
+    """A new namespace with the definitions, where a :class:`Hand` plays until the block is left."""
+    with kubernetes.client() as client, kubernetes.client() as hands:
+        prepare_namespace(client, namespace)
+        hand = Hand(hands, namespace)
+        with flink_of(hand) as flink_url:
+            playing = threading.Thread(target=hand.play)
+            playing.start()
+            try:
+                yield PlayedCluster(client, hand, flink_url)
+            finally:
+                hand.rest()
+                playing.join()
 
 
 def _answer(path: str, runs: bool) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from lab.apiserver import KubeApi
-from lab.processes import Program
+from lab.definitions import install_definitions
+from lab.processes import Program, Running, start, stop, wait_ready
 
 _OPERATOR = Path(__file__).parents[2] / "operator"
 
@@ -18,6 +20,12 @@ _OPERATOR = Path(__file__).parents[2] / "operator"
 def objects_path(namespace: str) -> str:
     """Where the ModelDeployments of a namespace are."""
     return f"/apis/headgate.dev/v1alpha1/namespaces/{namespace}/modeldeployments"
+
+
+def prepare_namespace(client: httpx.Client, name: str) -> None:
+    """The definitions, and a new namespace for one test's objects. It stays: without controllers none is ever gone."""
+    install_definitions(client)
+    client.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
 
 
 def operator_program(
@@ -45,6 +53,19 @@ def operator_program(
             "HEADGATE_REPOSITORY": "registry.example.com/jobs", "HEADGATE_NAMESPACES": namespace, **(environment or {}),
         },
     )  # fmt: skip
+
+
+@contextmanager
+def ready_operators(*programs: Program) -> Iterator[tuple[Running, ...]]:
+    """All of them, started together and all ready, until the block is left; a test may stop one earlier."""
+    with ExitStack() as stack:
+        running = []
+        for program in programs:
+            running.append(start(program))
+            stack.callback(stop, running[-1])
+        for one in running:
+            wait_ready(one)
+        yield tuple(running)
 
 
 def metrics_of(port: int) -> str:

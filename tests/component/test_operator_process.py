@@ -9,11 +9,17 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from component.operators import deployment, metrics_of, objects_path, operator_program
+from component.operators import (
+    deployment,
+    metrics_of,
+    objects_path,
+    operator_program,
+    prepare_namespace,
+    ready_operators,
+)
 from lab.apiserver import KubeApi
-from lab.definitions import install_definitions
 from lab.network_ports import free_ports
-from lab.processes import Running, ended, start, stop, wait_ready
+from lab.processes import Running, ended
 
 _NAMESPACE = "measured"
 _PATH = objects_path(_NAMESPACE)
@@ -30,15 +36,10 @@ def port() -> int:
 def operator(kubernetes: KubeApi, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """An operator with nothing to do."""
     with kubernetes.client() as client:
-        install_definitions(client)
-        client.post("/api/v1/namespaces", json={"metadata": {"name": _NAMESPACE}}).raise_for_status()
+        prepare_namespace(client, _NAMESPACE)
     log = tmp_path_factory.mktemp("operator") / "operator.log"
-    running = start(operator_program(kubernetes, _NAMESPACE, port, log))
-    try:
-        wait_ready(running)
+    with ready_operators(operator_program(kubernetes, _NAMESPACE, port, log)) as (running,):
         yield running
-    finally:
-        stop(running)
 
 
 def until(running: Running, happens: Callable[[], bool], *, seconds: float = 60) -> None:

@@ -106,12 +106,15 @@ class Stream:
             virtual_hosted_style_request=False, client_options={"allow_http": True},
         )  # fmt: skip
         obstore.put(store, f"{self.name}/{path}", content)
+        return self._address(path)
+
+    def _address(self, path: str) -> str:
         return f"s3://models/{self.name}/{path}"
 
     def apply(self, version: str, **changes: Any) -> None:
         """``kubectl apply`` with that version of the model; ``changes`` of the spec stay."""
         self.spec |= changes
-        model = self.spec["model"] | {"uri": f"s3://models/{self.name}/{version}/model.onnx", "version": version}
+        model = self.spec["model"] | {"uri": self._address(f"{version}/model.onnx"), "version": version}
         self.spec["model"] = model
         metadata = {"name": self.name, "namespace": self.namespace}
         apply(

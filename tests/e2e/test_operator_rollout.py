@@ -47,6 +47,16 @@ def flow(operator: str, tenant: str, tmp_path_factory: pytest.TempPathFactory) -
             stream.clean()
 
 
+def _failed_by(reason: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """Of a status: its last failure, where that has this reason."""
+
+    def failure(status: dict[str, Any]) -> dict[str, Any] | None:
+        last = status.get("lastFailure") or {}
+        return last if last.get("reason") == reason else None
+
+    return failure
+
+
 def test_a_deployment_that_is_applied_scores_records(flow: Flow) -> None:
     stream, scored = flow.stream, flow.scored
     began = time.monotonic()
@@ -149,12 +159,6 @@ def test_a_version_that_fails_at_records_is_taken_back(flow: Flow) -> None:
     assert stream.status()["serving"]["version"] == "2"
     assert not scored.of("refusing")
     stream.spec["pipeline"] = pipeline
-
-
-def _failed_by(reason: str) -> Callable[[dict[str, Any]], Any]:
-    return lambda status: (
-        status.get("lastFailure") if (status.get("lastFailure") or {}).get("reason") == reason else None
-    )
 
 
 def test_a_stream_stands_still_while_it_is_suspended_and_goes_on_from_there(flow: Flow) -> None:
