@@ -33,9 +33,6 @@ ADDRESS = "HEADGATE_STANDBY"
 MODULES = (
     "pyflink.fn_execution.beam.beam_boot",
     "pyflink.fn_execution.beam.beam_sdk_worker_main",
-    "pyflink.fn_execution.beam.beam_worker_pool_service",
-    "pyflink.fn_execution.table.operations",
-    "pyflink.fn_execution.datastream.process.operations",
     "headgate_runtime.step",
     "headgate_runtime.stateful",
     "headgate_runtime.parsing",
