@@ -192,6 +192,7 @@ class _Objects:
         ready = _gauge("ready", "Whether what the spec asks for serves and runs.", who)
         stalled = _gauge("stalled", "Whether a person must do something.", who)
         rate = _gauge("records_per_second", "Records scored, over the last minute.", who)
+        pending = _gauge("pending_records", "Records that the sources have yet to read.", who)
         restarts = _gauge("run_restarts", "How often the serving run was restarted.", who)
         pause = _gauge("hand_over_seconds", "How long the stream stood still at its last hand-over.", who)
         for key, status in known:
@@ -203,11 +204,13 @@ class _Objects:
                 info.add_metric([*key, serving.version, serving.revision, serving.model_digest], 1)
             if status.records_per_second is not None:
                 rate.add_metric(key, status.records_per_second)
+            if status.pending_records is not None:
+                pending.add_metric(key, status.pending_records)
             if status.run is not None:
                 restarts.add_metric(key, status.run.restarts)
             if status.hand_over_seconds is not None:
                 pause.add_metric(key, status.hand_over_seconds)
-        yield from (phase, info, ready, stalled, rate, restarts, pause)
+        yield from (phase, info, ready, stalled, rate, pending, restarts, pause)
 
 
 def _gauge(name: str, text: str, labels: list[str]) -> GaugeMetricFamily:

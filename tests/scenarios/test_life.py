@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import pytest
 
 from headgate.api.status import Phase
@@ -81,6 +84,47 @@ def test_a_cluster_that_is_too_small_is_asked_for_more_parallelism_once(story: S
 def test_a_version_bump_keeps_the_parallelism_that_is_asked_for(story: Story) -> None:
     story.given_serving("1").when_applied("2", parallelism=3).until_settled().then_serves("2")
     assert story.run.wanted_parallelism == 3
+
+
+def test_a_model_that_is_too_slow_is_seen_by_a_lag_that_grows(story: Story) -> None:
+    story.given("1", capacity=1).given_serving("1")
+    lags = []
+    for _ in range(3):
+        story.passes(10)
+        lags.append(story.status.pending_records)
+    assert None not in lags
+    assert [later - before for before, later in itertools.pairwise(lags)] == [20, 20]  # type: ignore[operator]  # none is None
+    story.then_ready()
+
+
+def test_a_stream_that_keeps_up_has_a_lag_of_nought(story: Story) -> None:
+    assert story.given_serving("1").status.pending_records == 0
+
+
+def test_a_lag_that_the_sources_do_not_tell_is_none_and_not_nought(story: Story) -> None:
+    story.given("1", tells_lag=False).given_serving("1").then_ready()
+    assert "pendingRecords" not in story.world.status
+    assert "recordsPerSecond" in story.world.status
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param(lambda s: s.run.crash("TaskManager lost"), id="the job is restarted"),
+        pytest.param(lambda s: s.run.kill_job_manager(), id="the JobManager is away"),
+        pytest.param(lambda s: s.when_applied("1", suspend=True), id="the stream is suspended"),
+        pytest.param(lambda s: s.when_applied("2").until_hand_over("Stopping"), id="the stream is handed over"),
+    ],
+)
+def test_nothing_is_measured_of_a_stream_that_stands_still(story: Story, stops: Callable[[Story], object]) -> None:
+    story.given("1", capacity=1).given_serving("1")
+    assert {"pendingRecords", "recordsPerSecond"} <= story.world.status.keys()
+    stops(story)
+    story.passes(2)
+    assert not {"pendingRecords", "recordsPerSecond"} & story.world.status.keys()
+    story.until_settled()
+    running = not story.world.spec.suspend
+    assert ({"pendingRecords", "recordsPerSecond"} <= story.world.status.keys()) is running
 
 
 def test_a_savepoint_on_demand_is_taken_while_the_stream_goes_on(story: Story) -> None:

@@ -73,6 +73,7 @@ DEPLOYMENT = Kind(
         Column("Candidate", "string", ".status.candidate.version", "The model version being tried."),
         Column("Weight", "integer", ".status.candidate.weight", "Percent of keys that the candidate scores."),
         Column("Records/s", "number", ".status.recordsPerSecond", "Records scored, over the last minute."),
+        Column("Lag", "integer", ".status.pendingRecords", "Records that the sources have yet to read.", 1),
         _AGE,
         Column("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.", 1),
         Column("Parallelism", "integer", ".spec.flink.parallelism", "Parallel instances wanted.", 1),

@@ -270,6 +270,8 @@ class ModelDeploymentStatus(StatusModel):
     """What the scale subresource shows."""
     records_per_second: float | None = Field(default=None, ge=0)
     """Records scored, over the last minute."""
+    pending_records: int | None = Field(default=None, ge=0)
+    """The lag: records that the sources have yet to read, over all that tell (Kafka's do). Absent where none tells."""
     last_failure: FailureStatus | None = None
     """The last thing that went wrong."""
 

@@ -87,6 +87,8 @@ def _stream(seen: Seen) -> str:
         rows.append(("run", f"{status.run.name} ({status.run.state or 'unknown'}{restarts})"))
     if status.records_per_second is not None:
         rows.append(("records", f"{status.records_per_second:,.1f} a second"))
+    if status.pending_records is not None:
+        rows.append(("lag", f"{status.pending_records:,} records"))
     if status.scale is not None and status.scale.replicas:
         rows.append(("parallelism", status.scale.replicas))
     if status.hand_over is not None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -21,6 +22,8 @@ _LONGEST_CAUSE = 500
 _NOT_FOUND = 404
 _MODEL_STEP = re.compile(r"PythonCalc\[\d+\]|headgate model step[^>]*?(?= ->|$)")
 _METRIC_SEPARATORS = re.compile(r"[ .:,]")
+_PENDING = ".pendingRecords"
+"""A source's gauge (FLIP-33), behind the operator's name. Kafka's is there once a first record was fetched; many have none."""
 
 
 class JobState(StrEnum):
@@ -87,6 +90,8 @@ class Vertex:
     parallelism: int
     records_in: int
     records_out: int
+    source: bool = False
+    """Whether the plan gives it no input."""
 
 
 class FlinkRest:
@@ -180,7 +185,9 @@ class FlinkRest:
 
     def vertices(self, job_id: str) -> tuple[Vertex, ...]:
         """The tasks of the job graph with their counts."""
-        found = self._call("GET", f"/jobs/{job_id}")["vertices"]
+        answer = self._call("GET", f"/jobs/{job_id}")
+        # The plan leaves ``inputs`` out where there are none.
+        sources = {node["id"] for node in (answer.get("plan") or {}).get("nodes") or () if not node.get("inputs")}
         return tuple(
             Vertex(
                 v["id"],
@@ -188,13 +195,14 @@ class FlinkRest:
                 int(v["parallelism"]),
                 int(v["metrics"]["read-records"]),
                 int(v["metrics"]["write-records"]),
+                v["id"] in sources,
             )
-            for v in found
+            for v in answer["vertices"]
         )
 
     def metrics(self, job_id: str, vertex_id: str, names: tuple[str, ...]) -> Mapping[str, float]:
         """Sums over a task's subtasks, by metric name; what is not known is left out."""
-        query = ",".join(names)
+        query = quote(",".join(names), safe=",")
         answer = self._call("GET", f"/jobs/{job_id}/vertices/{vertex_id}/subtasks/metrics?get={query}&agg=sum")
         return {item["id"]: float(item["sum"]) for item in answer if "sum" in item}
 
@@ -222,6 +230,17 @@ class FlinkRest:
                 metric = f"{_METRIC_SEPARATORS.sub('_', step[0])}.numRecordsInPerSecond"
                 return self.metrics(job_id, vertex.id, (metric,)).get(metric)
         return None
+
+    def pending_records(self, job_id: str, vertices: tuple[Vertex, ...]) -> int | None:
+        """Records that the sources have yet to read, over all that tell; None where none does."""
+        told: list[float] = []
+        for vertex in vertices:
+            if vertex.source:
+                # One task may hold several sources, and Flink shortens their names in ways of its own: so it is asked for them.
+                listed = self._call("GET", f"/jobs/{job_id}/vertices/{vertex.id}/subtasks/metrics")
+                names = tuple(item["id"] for item in listed if item["id"].endswith(_PENDING))
+                told += self.metrics(job_id, vertex.id, names).values() if names else ()
+        return max(0, int(sum(told))) if told else None
 
     def rescale(self, job_id: str, parallelism: int) -> None:
         """Ask the adaptive scheduler for another parallelism of every task."""

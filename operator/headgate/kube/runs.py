@@ -109,6 +109,7 @@ def _with_flink(run: ObservedRun, flink: FlinkRest, trigger: str) -> ObservedRun
         parallelism=max((v.parallelism for v in vertices), default=0),
         wanted_parallelism=flink.wanted_parallelism(job.id) if job.state is JobState.RUNNING else 0,
         records_per_second=flink.scored_per_second(job.id, vertices) if job.scores else None,
+        pending_records=flink.pending_records(job.id, vertices) if job.scores else None,
         savepoint=savepoint,
     )
 

@@ -160,6 +160,8 @@ class ObservedRun:
     """What Flink was last asked to run it with; 0 where it is not known."""
     records: int | None = None
     records_per_second: float | None = None
+    pending_records: int | None = None
+    """Records that its sources have yet to read; None where none of them tells."""
     savepoint: ObservedSavepoint | None = None
 
     @property

@@ -25,7 +25,8 @@ __all__ = ["Plan", "plan"]
 def plan(seen: Observation) -> Plan:
     """Decide what is to be done about ``seen``."""
     draft = Draft(seen, seen.status)
-    draft.set(observed_generation=seen.generation)
+    # What was measured in an earlier round is not the case any more: it is set where a serving run is looked after.
+    draft.set(observed_generation=seen.generation, records_per_second=None, pending_records=None)
     if seen.deleting is not None:
         plan_deletion(draft)
     else:

@@ -92,6 +92,7 @@ def _note(draft: Draft, run: ObservedRun, before: RunStatus) -> None:
             selector=f"{RUN_LABEL}={run.name},{COMPONENT_LABEL}=taskmanager",
         ),
         records_per_second=round(run.records_per_second, 1) if runs and run.records_per_second is not None else None,
+        pending_records=run.pending_records if runs else None,
     )
     if not runs:
         draft.wait("the serving job to run")

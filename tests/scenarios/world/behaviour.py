@@ -38,6 +38,10 @@ class Behaviour:
     never_runs: bool = False
     """Its tasks never come up."""
     checkpoints_fail: bool = False
+    capacity: int | None = None
+    """How many records it scores in a second at most."""
+    tells_lag: bool = True
+    """Its sources say how many records they have yet to read."""
     operators: tuple[tuple[str, str], ...] = OPERATORS
     bounded: bool = False
     signature: Signature | None = SIGNATURE

@@ -138,7 +138,7 @@ def _run(name: str) -> st.SearchStrategy[ObservedRun]:
         checkpoints=st.none() | st.integers(0, 4), steady_checkpoints=st.integers(0, 4),
         failed_checkpoints=st.integers(0, 4), newest_checkpoint=_paths,
         parallelism=st.integers(0, 4), wanted_parallelism=st.integers(0, 4), savepoint=_maybe(_savepoints),
-        records_per_second=st.none() | st.floats(0, 1e6),
+        records_per_second=st.none() | st.floats(0, 1e6), pending_records=st.none() | st.integers(0, 10**12),
     )  # fmt: skip
 
 

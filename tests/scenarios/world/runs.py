@@ -195,7 +195,8 @@ class Run:
             self._work(seconds)
 
     def _work(self, seconds: int) -> None:
-        self.position = self.stream.head
+        capacity = self.behaviour.capacity
+        self.position = self.stream.head if capacity is None else min(self.stream.head, self.position + capacity)
         self.parallelism = self.wanted_parallelism
         if self.behaviour.crash_after is not None and seconds >= self.behaviour.crash_after:
             self.crash("ValueError: a row that the model cannot take")
@@ -344,6 +345,9 @@ class Run:
             parallelism=self.parallelism if up and self.flink is FlinkState.RUNNING else 0,
             wanted_parallelism=self.wanted_parallelism if up and self.flink is FlinkState.RUNNING else 0,
             records_per_second=float(self.stream.rate) if up and self.flink is FlinkState.RUNNING else None,
+            pending_records=self.stream.head - self.position
+            if up and self.flink is FlinkState.RUNNING and self.behaviour.tells_lag
+            else None,
             savepoint=self._observe_savepoint(trigger) if trigger and up and self.job_id else None,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def test_a_stream_that_serves_is_told_with_its_versions_newest_first() -> None:
     assert re.search(r"run +churn-r2 \(Running\)", stream)
     assert re.search(r"records +\d", stream)
     assert re.search(r"last pause +\d+\.\d s", stream)
+
+
+@pytest.mark.parametrize(
+    ("pending", "row"),
+    [
+        pytest.param(1204, ["  lag          1,204 records"], id="records wait"),
+        pytest.param(0, ["  lag          0 records"], id="none waits"),
+        pytest.param(None, [], id="nobody knows"),
+    ],
+)
+def test_the_lag_is_told_where_it_is_known(pending: int | None, row: list[str]) -> None:
+    look = seen(Story().given_serving("1"))
+    look = replace(look, status=look.status.model_copy(update={"pending_records": pending}))
+    assert [line for line in section(as_text(look), "Stream") if line.startswith("  lag")] == row
+    assert as_json(look)["status"].get("pendingRecords") == pending
 
 
 def test_a_failed_candidate_is_told_with_its_gate_the_failure_and_the_remedy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +17,19 @@ _OVERVIEW = {"jid": _JOB, "name": "default/churn", "start-time": 1795265848235, 
 _STEP = "TableToDataStream -> Calc[4] -> PythonCalc[5] -> Calc[8] -> scores[9]: Writer"
 
 
-def _flink(**answers: Any) -> FlinkRest:
-    """A JobManager that knows these paths below ``/jobs`` (``__`` for ``/``); an int is an error's status."""
+def _flink(_asked: list[str] | None = None, **answers: Any) -> FlinkRest:
+    """A JobManager that knows these paths below ``/jobs`` (``__`` for ``/``), and what it was asked.
+
+    An answer that is an int is an error's status, one that can be called is given the query.
+    """
     known = {"/jobs/" + path.replace("__", "/").replace("JOB", _JOB): answer for path, answer in answers.items()}
 
     def handle(request: httpx.Request) -> httpx.Response:
+        if _asked is not None:
+            _asked.append(str(request.url.copy_with(scheme=None, host=None, port=None)).removeprefix(f"/jobs/{_JOB}"))
         answer = known.get(request.url.path)
+        if callable(answer):
+            answer = answer(request.url.params)
         if isinstance(answer, int):
             return httpx.Response(answer, json={"errors": ["org.apache.flink.SomeException: it cannot be done"]})
         return (
@@ -112,6 +120,100 @@ def test_records_are_counted_where_they_reach_the_model_step() -> None:
 
     assert flink.scored_per_second(_JOB, vertices) == 100.3
     assert flink.scored_per_second(_JOB, vertices[:1]) is None
+
+
+# ---- the lag: a job that reads two topics and numbers that Flink makes up ----------------------------------------------
+
+_KAFKA = "Source: KafkaSource-default_catalog.default_database."
+_RECORDS = "Source__KafkaSource-default_catalog_default_database_records"
+_ODD = "Source__KafkaSource-default_catalog_default_database_odd_+_name_&_100%_long_long"
+"""Flink shortens an operator's name to 80 letters for its metrics."""
+
+
+def _node(id_: str, *inputs: str) -> dict[str, Any]:
+    edges = [
+        {"id": i, "num": n, "exchange": "pipelined_bounded", "ship_strategy": "FORWARD"} for n, i in enumerate(inputs)
+    ]
+    node = {"id": id_, "operator": "", "parallelism": 2, "description": "", "optimizer_properties": {}}
+    return node | ({"inputs": edges} if edges else {})
+
+
+def _details(plan: bool = True) -> dict[str, Any]:
+    """What ``/jobs/<id>`` answers."""
+    names = {
+        "b": _STEP,
+        "r": f"{_KAFKA}records",
+        "o": f"{_KAFKA}odd + name & 100% long long long",
+        "g": "Source: gen[4]",
+    }
+    counts = {"read-records": 7, "write-records": 5}
+    found = [{"id": i, "name": name, "parallelism": 2, "metrics": counts} for i, name in names.items()]
+    nodes = [_node("b", "r", "o", "g"), _node("r"), _node("o"), _node("g")]
+    drawn = {"jid": _JOB, "name": "shop/churn", "type": "STREAMING", "nodes": nodes}
+    return {"vertices": found} | ({"plan": drawn} if plan else {})
+
+
+def _metrics(**sums: float) -> Callable[[httpx.QueryParams], list[dict[str, Any]]]:
+    """A task's metrics: their names where none is asked for, otherwise the sums of those that there are."""
+    known = {"checkpointStartDelayNanos": 1.0, "gen[4].numRecordsOut": 9.0} | sums
+
+    def answer(query: httpx.QueryParams) -> list[dict[str, Any]]:
+        if "get" not in query:
+            return [{"id": name} for name in known]
+        assert query["agg"] == "sum"
+        return [{"id": name, "sum": known[name]} for name in query["get"].split(",") if name in known]
+
+    return answer
+
+
+def _reading(asked: list[str], records: dict[str, float], odd: dict[str, float]) -> FlinkRest:
+    subtasks = {"r": _metrics(**records), "o": _metrics(**odd), "g": _metrics(), "b": _metrics()}
+    paths: dict[str, Any] = {f"JOB__vertices__{i}__subtasks__metrics": answer for i, answer in subtasks.items()}
+    return _flink(asked, JOB=_details(), **paths)
+
+
+def test_the_sources_are_the_tasks_without_an_input_in_the_plan() -> None:
+    assert [v.id for v in _flink(JOB=_details()).vertices(_JOB) if v.source] == ["r", "o", "g"]
+    assert not any(v.source for v in _flink(JOB=_details(plan=False)).vertices(_JOB))
+    assert _flink(JOB=_details()).vertices(_JOB)[1] == Vertex("r", f"{_KAFKA}records", 2, 7, 5, source=True)
+
+
+@pytest.mark.parametrize(
+    ("records", "odd", "lag"),
+    [
+        pytest.param({f"{_RECORDS}.pendingRecords": 23500.0}, {f"{_ODD}.pendingRecords": 24000.0}, 47500, id="all that tell count"),
+        pytest.param(
+            {f"{_RECORDS}.pendingRecords": 2.0, "Source__other.pendingRecords": 3.0}, {}, 5, id="several sources in one task"
+        ),
+        pytest.param({f"{_RECORDS}.pendingRecords": 0.0}, {}, 0, id="nothing is left to read"),
+        pytest.param({f"{_RECORDS}.pendingRecords": -3.0}, {}, 0, id="less than nothing is nothing"),
+        pytest.param({f"{_RECORDS}.pendingBytes": 9.0}, {}, None, id="no source tells"),
+        pytest.param({}, {}, None, id="no record was read yet"),
+    ],
+)  # fmt: skip
+def test_the_lag_is_what_the_sources_have_yet_to_read(
+    records: dict[str, float], odd: dict[str, float], lag: int | None
+) -> None:
+    flink = _reading([], records, odd)
+    assert flink.pending_records(_JOB, flink.vertices(_JOB)) == lag
+
+
+def test_a_source_is_asked_for_its_metrics_names_and_then_for_those_that_it_has() -> None:
+    asked: list[str] = []
+    flink = _reading(asked, {f"{_RECORDS}.pendingRecords": 1.0}, {f"{_ODD}.pendingRecords": 2.0})
+    vertices = flink.vertices(_JOB)
+    asked.clear()
+
+    flink.pending_records(_JOB, vertices)
+
+    odd = "Source__KafkaSource-default_catalog_default_database_odd_%2B_name_%26_100%25_long_long"
+    assert asked == [
+        "/vertices/r/subtasks/metrics",
+        f"/vertices/r/subtasks/metrics?get={_RECORDS}.pendingRecords&agg=sum",
+        "/vertices/o/subtasks/metrics",
+        f"/vertices/o/subtasks/metrics?get={odd}.pendingRecords&agg=sum",
+        "/vertices/g/subtasks/metrics",
+    ]
 
 
 def test_what_the_scheduler_was_told_to_reach() -> None:

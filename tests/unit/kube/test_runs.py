@@ -47,7 +47,7 @@ def _flink(running: int, age_s: int, completed: int, asked_for_s_ago: list[int])
         "/jobs/overview": {
             "jobs": [{"jid": _JOB, "name": "shop/churn", "start-time": 1, "state": "RUNNING", "tasks": tasks}]
         },
-        f"/jobs/{_JOB}": {"vertices": [vertex]},
+        f"/jobs/{_JOB}": {"vertices": [vertex], "plan": {"nodes": [{"id": _TASK, "parallelism": 2}]}},
         f"/jobs/{_JOB}/vertices/{_TASK}": {"now": _NOW_MS, "subtasks": subtasks},
         f"/jobs/{_JOB}/checkpoints": {
             "counts": {"completed": completed, "failed": 0},
@@ -61,6 +61,9 @@ def _flink(running: int, age_s: int, completed: int, asked_for_s_ago: list[int])
 
     def handle(request: httpx.Request) -> httpx.Response:
         answer = answers.get(request.url.path)
+        if request.url.path.endswith("/subtasks/metrics"):
+            known = {"id": "Source__c.pendingRecords"}
+            answer = [known | {"sum": 1204.0} if "get" in request.url.params else known]
         return (
             httpx.Response(404, json={"errors": ["Not found."]}) if answer is None else httpx.Response(200, json=answer)
         )
@@ -86,3 +89,13 @@ def test_steady_checkpoints_are_those_without_a_restart(
     assert (run.checkpoints, run.steady_checkpoints) == (completed, steady)
     if running == 2 and completed < 10:
         assert run.running_since == datetime.fromtimestamp((_NOW_MS - 1000 * age_s) / 1000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("running", "lag"),
+    [pytest.param(2, 1204, id="every task runs"), pytest.param(1, None, id="a task is on its way")],
+)
+def test_the_lag_is_read_while_every_task_runs(running: int, lag: int | None) -> None:
+    flink = _flink(running, 20, 40, [5])
+    run = observe_run(_RUN, _objects(), "shop", lambda _run, _namespace: flink, "")
+    assert run.pending_records == lag

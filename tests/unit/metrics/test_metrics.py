@@ -167,6 +167,7 @@ def test_every_object_is_told_until_it_is_gone() -> None:
         serving=ServingStatus(revision="churn-1", version="3", model_digest="sha256:ab"),
         run=RunStatus(name="churn-r1", restarts=2),
         records_per_second=1200.5,
+        pending_records=1204,
         hand_over_seconds=6.4,
     )
     round_of(metrics, outcome(status=status))
@@ -178,11 +179,21 @@ def test_every_object_is_told_until_it_is_gone() -> None:
         "headgate_modeldeployment_ready{name=churn,namespace=shop}": 1,
         "headgate_modeldeployment_info{model_digest=sha256:ab,name=churn,namespace=shop,revision=churn-1,version=3}": 1,
         "headgate_modeldeployment_records_per_second{name=churn,namespace=shop}": 1200.5,
+        "headgate_modeldeployment_pending_records{name=churn,namespace=shop}": 1204,
         "headgate_modeldeployment_run_restarts{name=churn,namespace=shop}": 2,
         "headgate_modeldeployment_hand_over_seconds{name=churn,namespace=shop}": 6.4,
     }
     round_of(metrics, Outcome(None))
     assert not any("name=churn" in name for name in numbers(metrics))
+
+
+def test_a_lag_of_nought_is_told_and_one_that_nobody_knows_is_not() -> None:
+    metrics = Metrics()
+    round_of(metrics, outcome(status=ModelDeploymentStatus(pending_records=0)))
+    round_of(metrics, outcome(), name="fraud")
+    text = metrics.text().decode()
+    told = [line for line in text.splitlines() if line.startswith("headgate_modeldeployment_pending_records")]
+    assert told == ['headgate_modeldeployment_pending_records{name="churn",namespace="shop"} 0.0']
 
 
 def test_a_rollout_that_fails_a_gate_and_one_that_succeeds_are_counted_once_each() -> None:
