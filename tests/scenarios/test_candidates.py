@@ -28,7 +28,7 @@ def test_a_first_version_that_cannot_be_built_is_failed(story: Story) -> None:
     story.then_phase(Phase.FAILED).then_not_ready("NothingServes").then_stalled("ModelTruncated").then_runs()
 
 
-@pytest.mark.parametrize("stage", [s for s in STAGES if s not in {"ready", "wait"}])
+@pytest.mark.parametrize("stage", [s for s in STAGES if s not in {"ready", "warm-up", "wait"}])
 def test_a_version_that_fails_in_a_stage_of_main_never_touches_the_stream(story: Story, stage: str) -> None:
     story.given_serving("1").given("2", fails_at=stage).when_applied("2").until_settled()
     story.then_stalled("ModelUnusable", stage).then_failed(stage, "ModelUnusable")

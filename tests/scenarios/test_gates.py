@@ -44,6 +44,11 @@ def test_a_version_passes_its_goldens_before_it_takes_over(story: Story) -> None
     assert _gates(_revision(story, "2", goldens="s3://g/2.jsonl"))[-1] == "Goldens Passed"
 
 
+def test_a_version_that_warms_up_has_passed_its_gates(story: Story) -> None:
+    story.given_serving("1").given("2", hangs_at="warm-up").when_applied("2").passes(40).then_shown_by("1")
+    assert _gates(_revision(story, "2")) == ["Loads Passed", "Smoke Passed", "Signature Passed"]
+
+
 def test_other_goldens_are_another_revision_which_is_tried(story: Story) -> None:
     story.given_serving("1").given("2", fails_at="goldens").when_applied("2", goldens="s3://g/2.jsonl").until_settled()
     story.given("2").when_applied("2", goldens="s3://g/mended.jsonl").until_settled().then_ready()

@@ -1,8 +1,10 @@
-"""The job's ``main()`` on Kubernetes: everything up to *ready*, then wait for *go*, then execute.
+"""The job's ``main()`` on Kubernetes: everything up to *ready*, a warm-up, then wait for *go*, then execute.
 
 Started by Flink's Python driver in the JobManager (``-pym headgate_runtime.cluster``). Two ConfigMaps of the run are its only
 tie to the operator: it reports its stages into ``<run>-status`` and reads ``<run>-go``. *Go* lasts, because main() runs
 again after the JobManager was lost; Flink then restores its own last checkpoint and the savepoint path is of no account.
+
+While another run of the same deployment has its *go*, this one has time: it warms up. The first run of a stream does not.
 
 Environment: ``HEADGATE_JOB`` (the job.json), ``HEADGATE_RUN`` (the ConfigMaps' prefix) and, outside of Kubernetes,
 ``HEADGATE_GO_FILE`` (a file that holds the savepoint path, or nothing, once the job may start).
@@ -26,8 +28,10 @@ from headgate_runtime.errors import RuntimeFailure, Stage
 from headgate_runtime.events import Events
 from headgate_runtime.snapshots import find_snapshot
 from headgate_runtime.tables import Place
+from headgate_runtime.warmup import warm_up
 
 DEFAULT_JOB = "/opt/headgate/job/job.json"
+_DEPLOYMENT_LABEL = "headgate.dev/deployment"
 _POLL_S = 0.2
 
 
@@ -48,6 +52,9 @@ class Run(Protocol):
     def go(self) -> Go | None:
         """From where to start, or None while the run must wait."""
 
+    def waits_for_another(self, deployment: str, /) -> bool:
+        """Whether another run of the deployment may be serving."""
+
 
 class KubernetesRun:
     """A run whose status and *go* are ConfigMaps."""
@@ -64,6 +71,11 @@ class KubernetesRun:
         data = self.config_maps.read(f"{self.name}-go")
         return None if data is None else Go(data.get("savepoint", ""), data.get("dropState") == "true")
 
+    def waits_for_another(self, deployment: str, /) -> bool:
+        """There is the *go* of another run."""
+        names = self.config_maps.names(f"{_DEPLOYMENT_LABEL}={deployment}")
+        return any(name.endswith("-go") and name != f"{self.name}-go" for name in names)
+
 
 class FileRun:
     """A run outside of Kubernetes: *go* is a file, the status a line in the log."""
@@ -78,6 +90,10 @@ class FileRun:
     def go(self) -> Go | None:
         """The file's content once it is there."""
         return Go(self.path.read_text(encoding="utf-8").strip()) if self.path.exists() else None
+
+    def waits_for_another(self, _deployment: str, /) -> bool:
+        """Nobody knows."""
+        return False
 
 
 class ReportingEvents(Events):
@@ -115,6 +131,9 @@ def start(path: Path, run: Run, events: Events) -> None:
     """Everything up to *ready*, wait, execute."""
     run.report({"reason": "", "message": ""})
     ready = prepare(path, events, Place(), job_options)
+    if run.go() is None and run.waits_for_another(ready.job.name):
+        with events.stage(Stage.WARM_UP):
+            warm_up(ready.job, ready.planned, lambda: run.go() is not None)
     operators = [{"id": o.id, "name": o.name} for o in ready.operators]
     run.report({"operators": json.dumps(operators), "revision": ready.job.revision})
     with events.stage(Stage.WAIT):

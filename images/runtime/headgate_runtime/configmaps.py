@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from headgate_runtime.errors import RuntimeFailure, Stage
 
@@ -45,18 +46,23 @@ class ConfigMaps:
 
     def read(self, name: str) -> dict[str, str] | None:
         """The data of a ConfigMap; None where there is none."""
-        found = self._request("GET", name, None)
+        found = self._request("GET", f"/{name}", None)
         return None if found is None else dict(found.get("data") or {})
 
     def merge(self, name: str, data: dict[str, str]) -> None:
         """Set the given keys of a ConfigMap that exists; one that does not is left to whoever owns the run."""
-        self._request("PATCH", name, {"data": data})
+        self._request("PATCH", f"/{name}", {"data": data})
 
-    def _request(self, method: str, name: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
+    def names(self, selector: str) -> tuple[str, ...]:
+        """The names of the ConfigMaps whose labels fit."""
+        found = self._request("GET", f"?labelSelector={quote(selector, safe='')}", None) or {}
+        return tuple(str(one["metadata"]["name"]) for one in found.get("items") or ())
+
+    def _request(self, method: str, rest: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
         problem = ""
         for _ in range(_ATTEMPTS):
             request = urllib.request.Request(  # the scheme is fixed above
-                f"{self.base}/api/v1/namespaces/{self.namespace}/configmaps/{name}",
+                f"{self.base}/api/v1/namespaces/{self.namespace}/configmaps{rest}",
                 data=None if body is None else json.dumps(body).encode(),
                 method=method,
                 headers={
@@ -77,7 +83,7 @@ class ConfigMaps:
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
                 problem = str(getattr(error, "reason", error))
         raise ApiUnreachable(
-            f"{method} of ConfigMap {self.namespace}/{name}: {problem}. Check the run's Role and the network."
+            f"{method} of ConfigMaps in {self.namespace}, {rest[1:]}: {problem}. Check the run's Role and the network."
         )
 
     def _tls(self) -> ssl.SSLContext:

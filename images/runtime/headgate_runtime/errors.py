@@ -24,6 +24,7 @@ class Stage(StrEnum):
     PLAN = "plan"
     GOLDENS = "goldens"
     READY = "ready"
+    WARM_UP = "warm-up"
     WAIT = "wait"
     EXECUTE = "execute"
 

@@ -35,6 +35,7 @@ from headgate_runtime.tables import ParsedTable, Place, create_tables
 from headgate_runtime.types import sql_to_data_type
 
 STEP = "hg_step"
+SCORED, DEAD_LETTERS = "scored", "dead_letters"
 ANSWERS = "hg_answers"
 STAMPS = ("model_version", "model_digest", "revision")
 
@@ -71,19 +72,24 @@ def plan_pipeline(
     plan = plan_step(job, model, columns, row_limit=row_limit)
     parts = [("spec.pipeline.input", source)]
     passed = columns_to_pass(job.pipeline.output, columns, job.pipeline.key)
-    if model.job.state:
-        source = barrier(t_env, source, name="spec.pipeline.input")
-        step = stateful_step(t_env, source, passed, plan, job.pipeline.key)
-    else:
-        for option, value in plan_channel(plan.mapping, model.job.execution).options().items():
-            t_env.get_config().set(option, value)
-        source = barrier(t_env, source, name="spec.pipeline.input")
-        scored = _scored_rows(t_env, source, passed, plan)
-        parts.append(("the model step", scored))
-        step = barrier(t_env, scored, name="the model step")
-    t_env.create_temporary_view(STEP, step)
+    parts += _step(t_env, job, source, passed, plan)
     _create_views(t_env, job, passed, plan.answers, parsed)
     return Planned(_inserts(t_env, job.pipeline.output), plan, tuple(parts))
+
+
+def plan_discarded(t_env: StreamTableEnvironment, job: Job, plan: StepPlan, source: Table) -> StatementSet:
+    """The step and its views over ``source``, which has the columns of ``input``, with inserts into nothing."""
+    passed = columns_to_pass(job.pipeline.output, columns_of(source), job.pipeline.key)
+    _step(t_env, job, source, passed, plan)
+    _create_views(t_env, job, passed, plan.answers, ())
+    statements = t_env.create_statement_set()
+    for view in (SCORED, DEAD_LETTERS):
+        table = t_env.from_path(view)
+        sink = f"hg_no_{view}"
+        fields = ", ".join(f"{c.quoted} {c.sql}" for c in columns_of(table))
+        t_env.execute_sql(f"CREATE TEMPORARY TABLE {sink} ({fields}) WITH ('connector' = 'blackhole')")
+        statements.add_insert(sink, table)
+    return statements
 
 
 def plan_step(job: Job, model: Model, columns: tuple[Column, ...], *, row_limit: int | None = None) -> StepPlan:
@@ -140,6 +146,21 @@ def _check_key(job: Job, columns: tuple[Column, ...]) -> None:
         )
 
 
+def _step(
+    t_env: StreamTableEnvironment, job: Job, source: Table, passed: tuple[Column, ...], plan: StepPlan
+) -> list[tuple[str, Table]]:
+    """Register the model step between its barriers as ``STEP``; gives what stands before the second one, with its name."""
+    source = barrier(t_env, source, name="spec.pipeline.input")
+    if job.model.state:
+        t_env.create_temporary_view(STEP, stateful_step(t_env, source, passed, plan, job.pipeline.key))
+        return []
+    for option, value in plan_channel(plan.mapping, job.model.execution).options().items():
+        t_env.get_config().set(option, value)
+    scored = _scored_rows(t_env, source, passed, plan)
+    t_env.create_temporary_view(STEP, barrier(t_env, scored, name="the model step"))
+    return [("the model step", scored)]
+
+
 def _scored_rows(t_env: StreamTableEnvironment, source: Table, columns: tuple[Column, ...], plan: StepPlan) -> Table:
     fields = [DataTypes.FIELD(f.name, sql_to_data_type(f.sql_type)) for a in plan.answers for f in a.fields]
     function = udf(
@@ -168,7 +189,7 @@ def _create_views(
     fields = [c.quoted for c in columns]
     fields += [f"{a.sql(quote(ANSWERS))} AS {quote(a.name)}" for a in answers]
     t_env.create_temporary_view(
-        "scored", t_env.sql_query(f"SELECT {', '.join(fields)}, {stamps} FROM {STEP} WHERE {error} IS NULL")
+        SCORED, t_env.sql_query(f"SELECT {', '.join(fields)}, {stamps} FROM {STEP} WHERE {error} IS NULL")
     )
     record = ", ".join(f"KEY {literal(c.name)} VALUE {_as_json(c)}" for c in columns)
     dead = [
@@ -177,7 +198,7 @@ def _create_views(
         f"FROM {STEP} WHERE {error} IS NOT NULL AND {error} <> '{PAST_LIMIT}'"
     ]
     dead += [f"SELECT reason, column_name, detail, record, {stamps} FROM ({p.dead_letters})" for p in parsed]
-    t_env.create_temporary_view("dead_letters", t_env.sql_query(" UNION ALL ".join(dead)))
+    t_env.create_temporary_view(DEAD_LETTERS, t_env.sql_query(" UNION ALL ".join(dead)))
 
 
 def _as_json(column: Column) -> str:

@@ -19,6 +19,7 @@ import httpx
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 
 _LONGEST_CAUSE = 500
+_WARM_UP = "headgate warm-up"  # the runtime's: a waiting run tries its JVMs by it
 _NOT_FOUND = 404
 _MODEL_STEP = re.compile(r"PythonCalc\[\d+\]|headgate model step[^>]*?(?= ->|$)")
 _METRIC_SEPARATORS = re.compile(r"[ .:,]")
@@ -112,8 +113,8 @@ class FlinkRest:
         self._client.close()
 
     def job(self) -> Job | None:
-        """The cluster's one job; None before main() has submitted it."""
-        jobs = self._call("GET", "/jobs/overview")["jobs"]
+        """The stream's job; None before main() has submitted it."""
+        jobs = [job for job in self._call("GET", "/jobs/overview")["jobs"] if job["name"] != _WARM_UP]
         if not jobs:
             return None
         newest = max(jobs, key=lambda job: int(job["start-time"]))

@@ -19,6 +19,7 @@ _GATE_OF = {
     "goldens": Gate.GOLDENS,
 }
 _STAGES = tuple(_GATE_OF)
+_AFTER_ALL = {"ready", "warm-up"}
 
 FAILED_IN_THE_IMAGE = frozenset(_STAGES)
 """Stages whose failure says that what is in the image is no good."""
@@ -51,7 +52,7 @@ def _outcome(gate: Gate, report: RuntimeReport) -> Outcome | None:
     """How a gate ended; None where its last stage has not."""
     if report.reason and _GATE_OF.get(report.stage) is gate:
         return Outcome.FAILED
-    if report.ready or report.stage == "ready":
+    if report.ready or report.stage in _AFTER_ALL:
         return Outcome.PASSED
     last = max(at for at, stage in enumerate(_STAGES) if _GATE_OF[stage] is gate)
     if report.stage not in _STAGES:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headgate.planning.observation import Signature
 
-STAGES = ("contract", "verify", "load", "smoke", "plan", "goldens", "ready", "wait")
+STAGES = ("contract", "verify", "load", "smoke", "plan", "goldens", "ready", "warm-up", "wait")
 
 SIGNATURE = Signature((("x", "float32 [?, 1]"),), (("y", "float32 [?, 1]"),))
 

@@ -116,8 +116,8 @@ def _known_revisions(draw: st.DrawFn) -> tuple[ModelRevision, ...]:
 
 
 _reports = st.builds(
-    RuntimeReport, stage=st.sampled_from(("", "verify", "load", "plan", "ready", "wait", "execute")), done=st.booleans(), reason=_reasons,
-    message=_texts, operators=st.sampled_from(((), OPERATORS, OPERATORS[:1])), bounded=st.booleans(),
+    RuntimeReport, stage=st.sampled_from(("", "verify", "load", "plan", "ready", "warm-up", "wait", "execute")),
+    done=st.booleans(), reason=_reasons, message=_texts, operators=st.sampled_from(((), OPERATORS, OPERATORS[:1])), bounded=st.booleans(),
 )  # fmt: skip
 _savepoints = st.builds(ObservedSavepoint, found=st.booleans(), done=st.booleans(), path=_paths, failure=_texts)
 

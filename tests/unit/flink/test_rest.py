@@ -53,6 +53,15 @@ def test_before_main_has_submitted_there_is_no_job() -> None:
     assert _flink(overview={"jobs": []}).job() is None
 
 
+def test_a_run_that_warms_up_has_no_job_yet_and_later_its_own() -> None:
+    (own,) = _overview(running=2)["jobs"]
+    warm_up = own | {"jid": "f" * 32, "name": "headgate warm-up", "start-time": own["start-time"] + 1}
+    assert _flink(overview={"jobs": [warm_up]}).job() is None
+    found = _flink(overview={"jobs": [own, warm_up]}).job()
+    assert found is not None
+    assert found.id == _JOB
+
+
 def test_checkpoints_tell_what_was_restored_and_why_the_failed_ones_failed() -> None:
     answer = {
         "counts": {"restored": 1, "total": 3, "in_progress": 0, "completed": 1, "failed": 2},
