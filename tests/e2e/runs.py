@@ -14,7 +14,7 @@ from e2e.stopwatch import STOPWATCH
 from headgate.api.load import load_modeldeployments
 from headgate.api.resources import ModelDeployment
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
-from headgate.flink.rest import Checkpoints, FlinkRest, Job
+from headgate.flink.rest import WARM_UP, Checkpoints, FlinkRest, Job
 from headgate.planning.manifests import render_go, render_run
 from headgate.planning.runspec import RUN_LABEL, RunSpec
 
@@ -112,6 +112,14 @@ class Run:
                 return flink.job()
         except (FlinkUnreachable, FlinkRefused):
             return None
+
+    def warm_ups(self) -> list[str]:
+        """States of the jobs by which it warmed up, as far as its JobManager's process knows; none while that does not answer."""
+        try:
+            with self.flink() as flink:
+                return [one.state.value for one in flink.jobs() if one.name == WARM_UP]
+        except (FlinkUnreachable, FlinkRefused):
+            return []
 
     def await_scoring(self, seconds: float = PATIENCE_S) -> Job:
         """Until every task runs."""

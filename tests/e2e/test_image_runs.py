@@ -131,18 +131,19 @@ def test_every_record_is_scored_once_through_a_crash_and_a_hand_over_to_the_next
 
         with STOPWATCH.step("version 1: JobManager killed to next checkpoint"):
             before = first.kill_job_manager()
-            eventually(
-                "the JobManager is started again",
-                lambda: first.job_manager()["status"]["containerStatuses"][0]["restartCount"] > before,
-                PATIENCE_S,
-                first.tell,
-            )
+            _await_another_job_manager(first, before)
             first.await_scoring()
             first.await_checkpoint()
         _await_scored(scored, "1", len(scored.of("1")) + _FRESH, first)
 
         with STOPWATCH.step("version 2: build to ready, beside version 1"):
             second = deployment.run(second_file, runtime_image, "v2")
+            second.await_ready()
+        assert (first.warm_ups(), second.warm_ups()) == ([], ["FINISHED"])
+        with STOPWATCH.step("version 2, waiting: JobManager killed to ready again"):
+            before = second.kill_job_manager()
+            _await_another_job_manager(second, before)
+            eventually("it has warmed up again", lambda: second.warm_ups() == ["FINISHED"], PATIENCE_S, second.tell)
             second.await_ready()
         asked = time.monotonic()
         with STOPWATCH.step("hand-over: savepoint"):
@@ -184,6 +185,15 @@ def test_a_model_that_cannot_be_loaded_never_gets_ready_and_says_why(
     assert "Gemm" in report["message"]
     assert "operators" not in report
     assert run.job() is None
+
+
+def _await_another_job_manager(run: Run, before: int) -> None:
+    eventually(
+        "the JobManager is started again",
+        lambda: run.job_manager()["status"]["containerStatuses"][0]["restartCount"] > before,
+        PATIENCE_S,
+        run.tell,
+    )
 
 
 def _await_scored(scored: Scored, version: str, count: int, run: Run) -> None:

@@ -19,12 +19,15 @@ import httpx
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 
 _LONGEST_CAUSE = 500
-_WARM_UP = "headgate warm-up"  # the runtime's: a waiting run tries its JVMs by it
 _NOT_FOUND = 404
 _MODEL_STEP = re.compile(r"PythonCalc\[\d+\]|headgate model step[^>]*?(?= ->|$)")
 _METRIC_SEPARATORS = re.compile(r"[ .:,]")
 _PENDING = ".pendingRecords"
 """A source's gauge (FLIP-33), behind the operator's name. Kafka's is there once a first record was fetched; many have none."""
+
+
+WARM_UP = "headgate warm-up"
+"""The name of the job by which the runtime warms up a run that waits; it scores nothing of the stream."""
 
 
 class JobState(StrEnum):
@@ -114,13 +117,12 @@ class FlinkRest:
 
     def job(self) -> Job | None:
         """The stream's job; None before main() has submitted it."""
-        jobs = [job for job in self._call("GET", "/jobs/overview")["jobs"] if job["name"] != _WARM_UP]
-        if not jobs:
-            return None
-        newest = max(jobs, key=lambda job: int(job["start-time"]))
-        tasks = newest["tasks"]
-        running = int(tasks["running"]) + int(tasks["finished"])
-        return Job(newest["jid"], newest["name"], JobState(newest["state"]), running, int(tasks["total"]))
+        return next((job for job in self.jobs() if job.name != WARM_UP), None)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job that the JobManager knows, the newest first."""
+        found = self._call("GET", "/jobs/overview")["jobs"]
+        return tuple(_job(one) for one in sorted(found, key=lambda one: int(one["start-time"]), reverse=True))
 
     def stop(self, job_id: str, folder: str, trigger: str, *, drain: bool = False) -> None:
         """Ask for a stop with savepoint below ``folder``, under an id (32 hex digits): asking twice is asking once."""
@@ -261,6 +263,12 @@ class FlinkRest:
             message = f"Flink refused {method} {path} ({answer.status_code}): {_errors(answer)}"
             raise FlinkRefused(message, status=answer.status_code)
         return answer.json() if answer.content else {}
+
+
+def _job(raw: Mapping[str, Any]) -> Job:
+    tasks = raw["tasks"]
+    running = int(tasks["running"]) + int(tasks["finished"])
+    return Job(raw["jid"], raw["name"], JobState(raw["state"]), running, int(tasks["total"]))
 
 
 def _moment(milliseconds: int) -> datetime:
