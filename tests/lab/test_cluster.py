@@ -106,7 +106,7 @@ def say_in(pod_name: str, *arguments: str) -> str:
 
 def test_a_second_start_changes_nothing(image: str) -> None:
     running = {name: daemons.find(name) for name in daemons.noted()}
-    assert len(running) == 11
+    assert len(running) == 12
     lab("up")
     assert {name: daemons.find(name) for name in daemons.noted()} == running
     assert report().well, report().lines
@@ -121,6 +121,18 @@ def test_pods_reach_one_another_by_service_name_and_the_labs_servers_by_address(
     )
     assert say_in("asker", "get", f"http://{REGISTRY}/v2/") == "200 {}"
     assert "serve" not in kubectl("logs", "web")
+
+
+def test_what_a_pod_uses_is_measured(image: str) -> None:
+    apply(pod("measured", image))
+
+    def used() -> list[str]:
+        return ask_kubectl("top", "pod", "measured", "--no-headers").stdout.split()
+
+    eventually("metrics of the pod", lambda: used() != [])
+    name, processor, memory = used()
+    assert (name, processor.endswith("m"), memory.endswith("Mi")) == ("measured", True, True)
+    assert int(memory.removesuffix("Mi")) > 0
 
 
 def test_a_claim_takes_a_volume_and_keeps_a_file_for_the_next_pod(image: str) -> None:
@@ -166,7 +178,7 @@ def test_after_everything_was_killed_it_says_so_and_starts_again(image: str) -> 
     eventually("nothing runs", lambda: not cgroups.processes(CGROUP))
     told = report()
     assert not told.well
-    assert sum("DOWN; last words" in line for line in told.lines) >= 11
+    assert sum("DOWN; last words" in line for line in told.lines) >= 12
     lab("up")
     eventually(
         "all parts of one node run", lambda: all(daemons.find(name) for name in daemons.noted() if "2" not in name)

@@ -1,4 +1,4 @@
-"""The programs of the control plane: etcd, API server, controller manager, scheduler, service proxy, DNS.
+"""The programs of the control plane: etcd, API server, controller manager, scheduler, service proxy, DNS, metrics.
 
 Each function says how to run one program and writes the files that it reads. The order of starting is ``up``'s matter.
 """
@@ -13,7 +13,18 @@ import yaml
 from lab.apiserver import etcd_program
 from lab.build import binary_path
 from lab.cluster.daemons import log_of
-from lab.cluster.layout import ADDRESS, API, KUBECONFIG, PODS, PORTS, SERVICES, STATE, Node
+from lab.cluster.layout import (
+    ADDRESS,
+    API,
+    KUBECONFIG,
+    METRICS_HOST,
+    METRICS_USER,
+    PODS,
+    PORTS,
+    SERVICES,
+    STATE,
+    Node,
+)
 from lab.kubeconfig import write_kubeconfig
 from lab.network_ports import answers
 from lab.pki import Authority, KeyPair, tls_context
@@ -21,11 +32,17 @@ from lab.processes import Program
 from lab.store import write_if_changed
 
 _CONFIG = STATE / "config"
+_FRONT_PROXY = "front-proxy-client"
 
 
 def authority() -> Authority:
     """The cluster's certificate authority, kept over restarts."""
     return Authority(STATE / "pki")
+
+
+def front_proxy() -> Authority:
+    """The authority by which an API server that answers for a group of its own knows the API server that asks in a user's name."""
+    return Authority(STATE / "pki" / "front-proxy")
 
 
 def admin() -> KeyPair:
@@ -62,6 +79,7 @@ def apiserver() -> Program:
     )  # fmt: skip
     kubelet_client = ca.issue("apiserver-to-kubelet", groups=("system:masters",), user="kube-apiserver")
     tokens = ca.signing_key("service-accounts")
+    proxy_client = front_proxy().issue(_FRONT_PROXY)
     return Program(
         name="kube-apiserver",
         argv=(
@@ -74,6 +92,12 @@ def apiserver() -> Program:
             f"--kubelet-certificate-authority={ca.certificate_path}",
             f"--kubelet-client-certificate={kubelet_client.certificate}", f"--kubelet-client-key={kubelet_client.key}",
             "--kubelet-preferred-address-types=InternalIP",
+            f"--requestheader-client-ca-file={front_proxy().certificate_path}",
+            f"--requestheader-allowed-names={_FRONT_PROXY}", "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={proxy_client.certificate}", f"--proxy-client-key-file={proxy_client.key}",
+            # Straight to the metrics' address: a Service's works only while the service proxy runs.
+            "--enable-aggregator-routing=true",
             f"--service-account-key-file={tokens.certificate}", f"--service-account-signing-key-file={tokens.key}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
@@ -104,6 +128,9 @@ def controller_manager() -> Program:
             f"--service-account-private-key-file={ca.signing_key('service-accounts').key}",
             f"--cluster-signing-cert-file={ca.certificate_path}", f"--cluster-signing-key-file={ca.folder / 'ca.key'}",
             "--node-monitor-grace-period=20s",
+            # A test of an autoscaler waits for these; the defaults are 15 s, 5 min and 30 s.
+            "--horizontal-pod-autoscaler-sync-period=5s", "--horizontal-pod-autoscaler-cpu-initialization-period=30s",
+            "--horizontal-pod-autoscaler-initial-readiness-delay=10s",
         ),
         ready=answers(f"https://127.0.0.1:{PORTS['controller-manager']}/healthz", admin_tls()),
         log=log_of("kube-controller-manager"),
@@ -178,6 +205,29 @@ def dns() -> Program:
         ready=answers(f"http://127.0.0.1:{PORTS['dns-ready']}/ready"),
         log=log_of("coredns"),
     )
+
+
+def metrics() -> Program:
+    """metrics-server: what pods and nodes use, asked of every kubelet, as the API group metrics.k8s.io."""
+    ca = authority()
+    kubeconfig = component_kubeconfig("metrics-server", METRICS_USER)
+    serving = ca.issue("metrics-server-serving", addresses=(ADDRESS, METRICS_HOST))
+    return Program(
+        name="metrics-server",
+        argv=(
+            str(binary_path("metrics-server")),
+            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={ADDRESS}", f"--secure-port={PORTS['metrics']}",
+            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            f"--kubelet-certificate-authority={ca.certificate_path}", "--kubelet-preferred-address-types=InternalIP",
+            "--kubelet-use-node-status-port", "--kubelet-request-timeout=5s",
+            # The least that it takes. It has metrics of a pod when it has asked twice, and nobody need wait for that here.
+            "--metric-resolution=10s",
+        ),
+        ready=answers(f"https://{ADDRESS}:{PORTS['metrics']}/livez", admin_tls()),
+        log=log_of("metrics-server"),
+    )  # fmt: skip
 
 
 def write_config(name: str, content: object) -> Path:

@@ -22,10 +22,13 @@ ADDRESS = "10.88.0.1"
 PODS = "10.88.0.0/16"
 SERVICES = "10.96.0.0/16"
 DNS_SERVICE = "10.96.0.10"
+METRICS_SERVICE = "metrics-server"
+METRICS_HOST = f"{METRICS_SERVICE}.kube-system.svc"
+METRICS_USER = "system:metrics-server"
 PORTS = {
     "etcd": 12379, "etcd-peer": 12380, "apiserver": 16443, "controller-manager": 11257, "scheduler": 11259,
     "proxy-health": 11256, "proxy-metrics": 11249, "dns-health": 11180, "dns-ready": 11181,
-    "kubelet": 11250, "kubelet-health": 11248, "registry": 15000, "s3": 17070, "kafka": 19092, "kafka-controller": 19093,
+    "metrics": 11443, "kubelet": 11250, "kubelet-health": 11248, "registry": 15000, "s3": 17070, "kafka": 19092, "kafka-controller": 19093,
 }  # fmt: skip
 
 API = f"https://{ADDRESS}:{PORTS['apiserver']}"

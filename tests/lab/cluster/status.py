@@ -14,7 +14,7 @@ from lab.processes import last_lines
 
 _EXPECTED = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns",
-    "containerd-1", "kubelet-1", "registry", "versitygw", "kafka",
+    "metrics-server", "containerd-1", "kubelet-1", "registry", "versitygw", "kafka",
 )  # fmt: skip
 
 

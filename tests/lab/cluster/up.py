@@ -51,16 +51,18 @@ def up(node_count: int, *, fresh: bool, say: Say) -> None:
         daemons.await_ready(*waiting[0])
         daemons.await_ready(*_launch(control.apiserver, say))
         control.write_admin_kubeconfig()
-        _apply(manifests.base_objects())
+        _apply(manifests.base_objects(control.authority().certificate_path.read_bytes()))
         _forget_absent_nodes(nodes)
         waiting += [_launch(make, say) for make in (control.controller_manager, control.scheduler, control.dns)]
         for one in nodes:
             waiting.append(_launch_kubelet(one, say))
-        waiting.append(_launch(control.proxy, say))
+        waiting += [_launch(make, say) for make in (control.proxy, control.metrics)]
         _make_volumes()
         for program, running in waiting:
             daemons.await_ready(program, running)
         _await_nodes(nodes)
+        # As long as one group of the API does not answer, every program that lists them all complains.
+        _await("the metrics API", lambda: _kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1") != "")
         _await("the default ServiceAccount", lambda: _kubectl("get", "serviceaccount", "default", "-o", "name") != "")
         say(f"ready after {time.monotonic() - started:.0f} s")
 
@@ -84,7 +86,7 @@ def kill_node(number: int) -> None:
 
 
 def _stop_all(say: Say) -> None:
-    for name in ("kube-proxy", "kube-scheduler", "kube-controller-manager", "coredns"):
+    for name in ("metrics-server", "kube-proxy", "kube-scheduler", "kube-controller-manager", "coredns"):
         daemons.halt(name, 5)
     for number in range(1, MOST_NODES + 1):
         one = Node(number)
