@@ -47,6 +47,7 @@ def test_an_autoscaler_gives_a_busy_stream_more_parallelism_and_takes_it_back_wh
             _await_parallelism(stream, 2)
 
         assert _what_serves(stream.await_ready("1")) == began
+        assert stream.status()["run"]["restarts"] == 0, "another parallelism is no restart"
         assert "Scaling" in stream.events()
         eventually(
             "the autoscaler works, and sees both TaskManagers",

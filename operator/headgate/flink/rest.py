@@ -182,9 +182,10 @@ class FlinkRest:
         return sentence_of(str(entries[0].get("stacktrace", ""))) if entries else ""
 
     def restarts(self, job_id: str) -> int:
-        """How often the job started again by itself."""
-        found = self._call("GET", f"/jobs/{job_id}/metrics?get=numRestarts")
-        return int(float(found[0]["value"])) if found else 0
+        """How often the job started again by itself; Flink counts a new parallelism among the restarts."""
+        found = self._call("GET", f"/jobs/{job_id}/metrics?get=numRestarts,numRescales")
+        counts = {one["id"]: int(float(one["value"])) for one in found}
+        return max(0, counts.get("numRestarts", 0) - counts.get("numRescales", 0))
 
     def vertices(self, job_id: str) -> tuple[Vertex, ...]:
         """The tasks of the job graph with their counts."""

@@ -62,6 +62,20 @@ def test_a_run_that_warms_up_has_no_job_yet_and_later_its_own() -> None:
     assert found.id == _JOB
 
 
+@pytest.mark.parametrize(
+    ("told", "restarts"),
+    [
+        pytest.param({}, 0, id="not told yet"),
+        pytest.param({"numRestarts": "2"}, 2, id="a scheduler that never rescales"),
+        pytest.param({"numRestarts": "3", "numRescales": "1"}, 2, id="another parallelism is no restart"),
+        pytest.param({"numRescales": "1", "numRestarts": "0"}, 0, id="read in between"),
+    ],
+)
+def test_a_restart_is_one_that_nobody_asked_for(told: dict[str, str], restarts: int) -> None:
+    answer = [{"id": name, "value": value} for name, value in told.items()]
+    assert _flink(JOB__metrics=answer).restarts(_JOB) == restarts
+
+
 def test_checkpoints_tell_what_was_restored_and_why_the_failed_ones_failed() -> None:
     answer = {
         "counts": {"restored": 1, "total": 3, "in_progress": 0, "completed": 1, "failed": 2},
