@@ -23,7 +23,7 @@ from typing import Protocol, TextIO
 
 from headgate_runtime.application import execute, prepare
 from headgate_runtime.configmaps import ConfigMaps
-from headgate_runtime.environment import job_options
+from headgate_runtime.environment import cluster_options
 from headgate_runtime.errors import RuntimeFailure, Stage
 from headgate_runtime.events import Events
 from headgate_runtime.snapshots import find_snapshot
@@ -130,7 +130,7 @@ def main() -> None:
 def start(path: Path, run: Run, events: Events) -> None:
     """Everything up to *ready*, wait, execute."""
     run.report({"reason": "", "message": ""})
-    ready = prepare(path, events, Place(), job_options)
+    ready = prepare(path, events, Place(), cluster_options)
     if run.go() is None and run.waits_for_another(ready.job.name):
         with events.stage(Stage.WARM_UP):
             warm_up(ready.job, ready.planned, lambda: run.go() is not None)

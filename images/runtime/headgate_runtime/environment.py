@@ -41,6 +41,15 @@ def job_options(job: Job) -> dict[str, str]:
     }
 
 
+def cluster_options(job: Job) -> dict[str, str]:
+    """Options of a job on Kubernetes.
+
+    Flink gives a Python application PyFlink's own jar as a user's: 43 MB that every job would upload, every task download, and whose
+    classes no two jobs would share. The image has it on the class path.
+    """
+    return {"pipeline.jars": "", **job_options(job)}
+
+
 def local_options(job: Job, place: LocalPlace) -> dict[str, str]:
     """Options of the embedded cluster: nothing listens beyond this machine, nothing outlives the run, failures show at once."""
     options = {

@@ -17,7 +17,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from headgate_runtime.bridge import cause_of, columns_of, submit_apart, without_checkpoints
 from headgate_runtime.columns import Column
 from headgate_runtime.contract import Job
-from headgate_runtime.environment import create_environment, job_options
+from headgate_runtime.environment import cluster_options, create_environment
 from headgate_runtime.events import log
 from headgate_runtime.planner import Planned, plan_discarded
 
@@ -34,7 +34,7 @@ _ENDED = {JobStatus.FINISHED, JobStatus.FAILED, JobStatus.CANCELED}
 def warm_up(job: Job, planned: Planned, unwanted: Callable[[], bool]) -> None:
     """Run the job to its end; it is cancelled as soon as it is ``unwanted``, and after a minute. Failures are only logged."""
     try:
-        client = submit_apart(plan_warm_up(job, planned, job_options(job)), NAME, uuid.uuid4().hex)
+        client = submit_apart(plan_warm_up(job, planned, cluster_options(job)), NAME, uuid.uuid4().hex)
         until = time.monotonic() + _PATIENCE_S
         while not _ended(client):
             if unwanted() or time.monotonic() > until:
