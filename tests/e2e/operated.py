@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import obstore
-from obstore.store import S3Store
 
 from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, listed, read, tell_pods, watching
 from e2e.models import FEATURES, answers, features
+from e2e.stores import bucket
 from e2e.stream import Feed, Scored, make_topics
 from headgate.models.reader import read_model
 from headgate.planning.runspec import DEPLOYMENT_LABEL
@@ -101,11 +101,7 @@ class Stream:
         return self._put(f"{version}/goldens.jsonl", "\n".join(lines).encode())
 
     def _put(self, path: str, content: bytes) -> str:
-        store = S3Store(
-            "models", endpoint=S3, region="us-east-1", access_key_id=S3_ACCESS_KEY, secret_access_key=S3_SECRET_KEY,
-            virtual_hosted_style_request=False, client_options={"allow_http": True},
-        )  # fmt: skip
-        obstore.put(store, f"{self.name}/{path}", content)
+        obstore.put(bucket("models"), f"{self.name}/{path}", content)
         return self._address(path)
 
     def _address(self, path: str) -> str:

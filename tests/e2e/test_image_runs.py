@@ -12,17 +12,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import obstore
 import pytest
 
 from e2e.cluster import apply, delete, eventually
 from e2e.models import answers, classifier, unloadable
 from e2e.runs import PATIENCE_S, Run, build
 from e2e.stopwatch import STOPWATCH
+from e2e.stores import bucket
 from e2e.stream import Feed, Scored, feeding, make_topics
 from headgate.models.reader import read_model
 from lab.cluster.layout import KAFKA, REGISTRY, S3, S3_ACCESS_KEY, S3_SECRET_KEY
 
 _RECORDS_PER_SECOND = 100
+_MOST_STORED = 4_000_000
 _FRESH = 400
 """As many records scored after a change prove that the stream flows again."""
 
@@ -128,6 +131,7 @@ def test_every_record_is_scored_once_through_a_crash_and_a_hand_over_to_the_next
             first.await_checkpoint()
         _await_scored(scored, "1", _FRESH, first)
         assert first.high_availability_maps()
+        assert 0 < _stored_bytes(first) < _MOST_STORED, "a job uploads what its image has"
 
         with STOPWATCH.step("version 1: JobManager killed to next checkpoint"):
             before = first.kill_job_manager()
@@ -185,6 +189,12 @@ def test_a_model_that_cannot_be_loaded_never_gets_ready_and_says_why(
     assert "Gemm" in report["message"]
     assert "operators" not in report
     assert run.job() is None
+
+
+def _stored_bytes(run: Run) -> int:
+    """What lies in the run's high-availability folder."""
+    folder = f"{run.spec.folder.removeprefix('s3://flink/')}/ha"
+    return sum(one["size"] for page in obstore.list(bucket("flink"), folder) for one in page)
 
 
 def _await_another_job_manager(run: Run, before: int) -> None:
