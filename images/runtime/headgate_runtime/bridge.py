@@ -121,20 +121,20 @@ def without_checkpoints(env: StreamExecutionEnvironment) -> None:
     env._j_stream_execution_environment.getCheckpointConfig().disableCheckpointing()
 
 
-def submit_apart(env: StreamExecutionEnvironment, name: str, job_id: str) -> JobClient:
+def submit_apart(env: StreamExecutionEnvironment, name: str) -> JobClient:
     """Submit what is attached to ``env`` as an application of its own to this application's cluster.
 
     An application takes one streaming job where it is highly available, and ends when one of its jobs does; of this job it never
-    hears. The way is that of a jar handed to a session cluster. ``job_id``: 32 hex digits. Source: Flink 2.3,
-    ``WebSubmissionExecutor`` and ``PackagedProgramApplication``.
+    hears. The way is that of a jar handed to a session cluster. Source: Flink 2.3, ``WebSubmissionExecutor`` and
+    ``PackagedProgramApplication``.
     """
     jvm = get_gateway().jvm
     java_env = env._j_stream_execution_environment
-    job = jvm.org.apache.flink.api.common.JobID.fromHexString(job_id)
+    job = jvm.org.apache.flink.api.common.JobID.generate()
     graph = env._generate_stream_graph(clear_transformations=True, job_name=name)
     graph.setJobId(job)
     configuration = jvm.org.apache.flink.configuration.Configuration(java_env.getConfiguration())
-    configuration.setString("$internal.pipeline.job-id", job_id)
+    configuration.setString("$internal.pipeline.job-id", job.toHexString())
     loader = get_field_value(java_env, "executorServiceLoader")
     dispatcher, executor = get_field_value(loader, "dispatcherGateway"), get_field_value(loader, "retryExecutor")
     deployment = jvm.org.apache.flink.client.deployment.application

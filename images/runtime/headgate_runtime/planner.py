@@ -70,18 +70,13 @@ def plan_pipeline(
     columns = columns_of(source)
     _check_key(job, columns)
     plan = plan_step(job, model, columns, row_limit=row_limit)
-    parts = [("spec.pipeline.input", source)]
-    passed = columns_to_pass(job.pipeline.output, columns, job.pipeline.key)
-    parts += _step(t_env, job, source, passed, plan)
-    _create_views(t_env, job, passed, plan.answers, parsed)
-    return Planned(_inserts(t_env, job.pipeline.output), plan, tuple(parts))
+    parts = (("spec.pipeline.input", source), *_build_step(t_env, job, plan, source, columns, parsed))
+    return Planned(_inserts(t_env, job.pipeline.output), plan, parts)
 
 
 def plan_discarded(t_env: StreamTableEnvironment, job: Job, plan: StepPlan, source: Table) -> StatementSet:
     """The step and its views over ``source``, which has the columns of ``input``, with inserts into nothing."""
-    passed = columns_to_pass(job.pipeline.output, columns_of(source), job.pipeline.key)
-    _step(t_env, job, source, passed, plan)
-    _create_views(t_env, job, passed, plan.answers, ())
+    _build_step(t_env, job, plan, source, columns_of(source))
     statements = t_env.create_statement_set()
     for view in (SCORED, DEAD_LETTERS):
         table = t_env.from_path(view)
@@ -146,19 +141,29 @@ def _check_key(job: Job, columns: tuple[Column, ...]) -> None:
         )
 
 
-def _step(
-    t_env: StreamTableEnvironment, job: Job, source: Table, passed: tuple[Column, ...], plan: StepPlan
-) -> list[tuple[str, Table]]:
-    """Register the model step between its barriers as ``STEP``; gives what stands before the second one, with its name."""
+def _build_step(
+    t_env: StreamTableEnvironment,
+    job: Job,
+    plan: StepPlan,
+    source: Table,
+    columns: tuple[Column, ...],
+    parsed: tuple[ParsedTable, ...] = (),
+) -> tuple[tuple[str, Table], ...]:
+    """Register the model step between its barriers, and the views over it; gives what stands before the second barrier."""
+    passed = columns_to_pass(job.pipeline.output, columns, job.pipeline.key)
     source = barrier(t_env, source, name="spec.pipeline.input")
+    parts: tuple[tuple[str, Table], ...] = ()
     if job.model.state:
-        t_env.create_temporary_view(STEP, stateful_step(t_env, source, passed, plan, job.pipeline.key))
-        return []
-    for option, value in plan_channel(plan.mapping, job.model.execution).options().items():
-        t_env.get_config().set(option, value)
-    scored = _scored_rows(t_env, source, passed, plan)
-    t_env.create_temporary_view(STEP, barrier(t_env, scored, name="the model step"))
-    return [("the model step", scored)]
+        step = stateful_step(t_env, source, passed, plan, job.pipeline.key)
+    else:
+        for option, value in plan_channel(plan.mapping, job.model.execution).options().items():
+            t_env.get_config().set(option, value)
+        scored = _scored_rows(t_env, source, passed, plan)
+        parts = (("the model step", scored),)
+        step = barrier(t_env, scored, name="the model step")
+    t_env.create_temporary_view(STEP, step)
+    _create_views(t_env, job, passed, plan.answers, parsed)
+    return parts
 
 
 def _scored_rows(t_env: StreamTableEnvironment, source: Table, columns: tuple[Column, ...], plan: StepPlan) -> Table:

@@ -8,7 +8,6 @@ checkpoint, and is no job of the application: whatever becomes of it, the run go
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 
 from pyflink.common import JobClient, JobStatus
@@ -34,14 +33,11 @@ _ENDED = {JobStatus.FINISHED, JobStatus.FAILED, JobStatus.CANCELED}
 def warm_up(job: Job, planned: Planned, unwanted: Callable[[], bool]) -> None:
     """Run the job to its end; it is cancelled as soon as it is ``unwanted``, and after a minute. Failures are only logged."""
     try:
-        client = submit_apart(plan_warm_up(job, planned, cluster_options(job)), NAME, uuid.uuid4().hex)
-        until = time.monotonic() + _PATIENCE_S
-        while not _ended(client):
-            if unwanted() or time.monotonic() > until:
-                client.cancel().result()
-                _await_end(client)
-                return
-            time.sleep(_POLL_S)
+        client = submit_apart(plan_warm_up(job, planned, cluster_options(job)), NAME)
+        if not _ends(client, _PATIENCE_S, unwanted):
+            client.cancel().result()
+            # The real job wants the slots.
+            _ends(client, _ENDING_S)
     except Exception as error:  # noqa: BLE001  # a version must never fail by what it could have done without
         log.warning("the warm-up failed, which harms nothing: %s", cause_of(error))
 
@@ -72,12 +68,11 @@ def _value(column: Column) -> str:
     return f"CASE WHEN RAND() < 2 THEN {value} END" if column.nullable else value
 
 
-def _ended(client: JobClient) -> bool:
-    return client.get_job_status().result() in _ENDED
-
-
-def _await_end(client: JobClient) -> None:
-    """The real job wants the slots."""
-    until = time.monotonic() + _ENDING_S
-    while not _ended(client) and time.monotonic() < until:
+def _ends(client: JobClient, seconds: float, unwanted: Callable[[], bool] = lambda: False) -> bool:
+    """Whether the job comes to its end within so long, and before it is unwanted."""
+    until = time.monotonic() + seconds
+    while client.get_job_status().result() not in _ENDED:
+        if unwanted() or time.monotonic() > until:
+            return False
         time.sleep(_POLL_S)
+    return True
