@@ -111,6 +111,16 @@ def apiserver() -> Program:
     )  # fmt: skip
 
 
+def _secured(kubeconfig: Path, serving: KeyPair, port: str, address: str = "127.0.0.1") -> tuple[str, ...]:
+    """How a program reaches the API server, and how it is reached itself: whoever asks it is judged by the API server."""
+    return (
+        f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        f"--bind-address={address}", f"--secure-port={PORTS[port]}",
+        f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+    )  # fmt: skip
+
+
 def controller_manager() -> Program:
     ca = authority()
     kubeconfig = component_kubeconfig("kube-controller-manager", "system:kube-controller-manager")
@@ -119,10 +129,7 @@ def controller_manager() -> Program:
         name="kube-controller-manager",
         argv=(
             str(binary_path("kube-controller-manager")),
-            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            "--bind-address=127.0.0.1", f"--secure-port={PORTS['controller-manager']}",
-            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            *_secured(kubeconfig, serving, "controller-manager"),
             "--leader-elect=false", "--use-service-account-credentials=true",
             f"--root-ca-file={ca.certificate_path}",
             f"--service-account-private-key-file={ca.signing_key('service-accounts').key}",
@@ -144,10 +151,7 @@ def scheduler() -> Program:
         name="kube-scheduler",
         argv=(
             str(binary_path("kube-scheduler")),
-            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            "--bind-address=127.0.0.1", f"--secure-port={PORTS['scheduler']}",
-            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            *_secured(kubeconfig, serving, "scheduler"),
             "--leader-elect=false",
         ),
         ready=answers(f"https://127.0.0.1:{PORTS['scheduler']}/healthz", admin_tls()),
@@ -216,10 +220,7 @@ def metrics() -> Program:
         name="metrics-server",
         argv=(
             str(binary_path("metrics-server")),
-            f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--bind-address={ADDRESS}", f"--secure-port={PORTS['metrics']}",
-            f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
+            *_secured(kubeconfig, serving, "metrics", ADDRESS),
             f"--kubelet-certificate-authority={ca.certificate_path}", "--kubelet-preferred-address-types=InternalIP",
             "--kubelet-use-node-status-port", "--kubelet-request-timeout=5s",
             # The least that it takes. It has metrics of a pod when it has asked twice, and nobody need wait for that here.
