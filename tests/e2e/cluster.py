@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from headgate.flink.rest import FlinkRest
 from lab.build import binary_path
 from lab.cluster.layout import KUBECONFIG, Node
 from lab.places import LAB_FOLDER
@@ -62,6 +63,13 @@ def read(namespace: str, kind: str, name: str) -> dict[str, Any] | None:
 def listed(namespace: str, kind: str, selector: str = "") -> tuple[dict[str, Any], ...]:
     """Objects of a kind that carry the labels."""
     return tuple(json.loads(kubectl("-n", namespace, "get", kind, "-l", selector, "-o", "json"))["items"])
+
+
+def flink_of(namespace: str, run: str) -> FlinkRest:
+    """A run's REST API, by its Service's address."""
+    service = read(namespace, "service", f"{run}-rest")
+    assert service is not None
+    return FlinkRest(f"http://{service['spec']['clusterIP']}:8081", timeout_s=10)
 
 
 def delete(namespace: str, objects: Iterable[Manifest]) -> None:

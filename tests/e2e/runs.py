@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import apply, delete, eventually, kill_container, kubectl, listed, read, tell_pods
+from e2e.cluster import apply, delete, eventually, flink_of, kill_container, kubectl, listed, read, tell_pods
 from e2e.stopwatch import STOPWATCH
 from headgate.api.load import load_modeldeployments
 from headgate.api.resources import ModelDeployment
@@ -101,9 +101,7 @@ class Run:
 
     def flink(self) -> FlinkRest:
         """Its REST API, by the Service's address."""
-        service = read(self.spec.namespace, "service", f"{self.spec.name}-rest")
-        assert service is not None
-        return FlinkRest(f"http://{service['spec']['clusterIP']}:8081", timeout_s=10)
+        return flink_of(self.spec.namespace, self.spec.name)
 
     def job(self) -> Job | None:
         """The job, or None while Flink does not answer or has none."""

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import apply, ask_kubectl, delete, eventually, kubectl, read
+from e2e.cluster import apply, ask_kubectl, delete, eventually, flink_of, kubectl, read
 from e2e.models import classifier
 from e2e.operated import PATIENCE_S, Stream, assert_once
 from e2e.stopwatch import STOPWATCH
 from e2e.stream import Scored, feeding
-from headgate.flink.rest import FlinkRest
 
 _RECORDS_PER_SECOND = 100
 _LITTLE = 10
@@ -107,9 +106,7 @@ def _wanted(stream: Stream) -> int:
 
 def _running(stream: Stream) -> set[int]:
     """The parallelism of the tasks of the serving run's job, by Flink's word; empty while it gives none."""
-    service = read(stream.namespace, "service", f"{stream.run()}-rest")
-    assert service is not None
-    with FlinkRest(f"http://{service['spec']['clusterIP']}:8081", timeout_s=10) as flink:
+    with flink_of(stream.namespace, stream.run()) as flink:
         job = flink.job()
         return {task.parallelism for task in flink.vertices(job.id)} if job is not None and job.scores else set()
 

@@ -18,16 +18,15 @@ import httpx
 
 from headgate.flink.errors import FlinkRefused, FlinkUnreachable
 
+WARM_UP = "headgate warm-up"
+"""The name of the job by which the runtime warms up a run that waits; it scores nothing of the stream."""
+
 _LONGEST_CAUSE = 500
 _NOT_FOUND = 404
 _MODEL_STEP = re.compile(r"PythonCalc\[\d+\]|headgate model step[^>]*?(?= ->|$)")
 _METRIC_SEPARATORS = re.compile(r"[ .:,]")
 _PENDING = ".pendingRecords"
 """A source's gauge (FLIP-33), behind the operator's name. Kafka's is there once a first record was fetched; many have none."""
-
-
-WARM_UP = "headgate warm-up"
-"""The name of the job by which the runtime warms up a run that waits; it scores nothing of the stream."""
 
 
 class JobState(StrEnum):
